@@ -1,0 +1,206 @@
+"""The seams: what a source, a runtime and an engine must be able to do.
+
+Implementations are modules of the folder of the same name, found by file name (`plugins.load`). None inherits from
+anything here; `tests/conformance` holds each of them to the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+from builder.models import PullRequest, digest_of
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+TESTBED = "/testbed"
+"""Where the repository is, in every sandbox and image."""
+ENV_DIR = "/opt/env"
+"""Where the virtual environment is; its `bin` comes first on PATH in every command."""
+CONTEXT_DIR = "/context"
+"""Where a build finds its context files, read-only."""
+CACHE_DIR = "/cache"
+"""Where a build finds its download cache, private to one repository."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a sandbox may use. Bytes and counts; the time limit belongs to each `exec`."""
+
+    memory_bytes: int = 6 * 1024**3
+    processes: int = 2048
+    disk_bytes: int = 10 * 1024**3
+    output_bytes: int = 16 * 1024**2
+
+
+@dataclass(frozen=True)
+class ExecResult:
+    """What a command did. A time-out or a broken limit is a result, with the output so far.
+
+    `exit_code` is the shell's (128+n for signal n), or None if the command was killed by us. `output` is stdout
+    and stderr interleaved, cut to `Limits.output_bytes` by dropping the middle (`truncated`). `killed_by` names
+    the limit: `memory`, `processes`, `disk`.
+    """
+
+    exit_code: int | None
+    output: bytes
+    timed_out: bool = False
+    truncated: bool = False
+    killed_by: str = ""
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+
+class Sandbox(Protocol):
+    """One running, isolated copy of an image; what it writes is thrown away with it."""
+
+    def exec(
+        self,
+        script: str,
+        *,
+        timeout: float,
+        env: Mapping[str, str] | None = None,
+        workdir: str = TESTBED,
+    ) -> ExecResult:
+        """Run `script` with bash (`bash SCRIPTFILE`, so any length) as the sandbox's ordinary user.
+
+        The environment holds only HOME, PATH (with the virtual environment first), LANG, TZ=UTC, PYTHONHASHSEED=0
+        and `env`. Background processes are killed when the script ends.
+        Raises SandboxError if the sandbox itself broke.
+        """
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file, absolute path, parents made. Raises SandboxError."""
+
+    def read(self, path: str, *, max_bytes: int = 512 * 1024**2) -> bytes:
+        """Read a regular file. Raises SandboxError if it is none, or larger than `max_bytes`."""
+
+
+@dataclass(frozen=True)
+class ContextFile:
+    """A file that a build sees as `/context/<name>`; its content decides, not its path or times (T29)."""
+
+    name: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """A recipe for one layer: a script that runs once over the parent, and what it needs.
+
+    `python` is the exact version (`3.9.18`) that the base layer carries. `cache` names the download cache. The
+    digest covers everything that can change the result, and nothing else.
+    """
+
+    kind: Literal["base", "environment", "instance"]
+    name: str
+    python: str
+    parent: ImageSpec | None = None
+    script: str = ""
+    context: tuple[ContextFile, ...] = ()
+    network: bool = False
+    cache: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    system_packages: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        files = sorted((file.name, file.sha256) for file in self.context)
+        parent = self.parent.digest if self.parent else ""
+        return digest_of(
+            [self.kind, self.python, parent, self.script, files, dict(self.env), dict(self.system_packages)]
+        )
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """A built layer. `layer_bytes` is what it adds to its parent; `cached` means that nothing was built."""
+
+    digest: str
+    layer_bytes: int
+    cached: bool
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What killed runs left behind and `clean` removed."""
+
+    sandboxes: int = 0
+    layers: int = 0
+    bytes: int = 0
+
+
+class Runtime(Protocol):
+    """Where untrusted code runs."""
+
+    name: str
+
+    def check(self) -> None:
+        """Raise RuntimeMissingError, with what to do, unless sandboxes can be started here."""
+
+    def build(self, image: ImageSpec, *, log: Path | None = None, timeout: float = 3600) -> BuiltImage:
+        """Build the image and its parents, each once; safe to call from several threads and after a kill.
+
+        `log` receives the output of the script. Raises Rejected(env_failed) if the script fails or a system
+        package is missing (named), SandboxError or DiskFullError if the runtime itself does.
+        """
+
+    def start(
+        self,
+        image: ImageSpec,
+        *,
+        network: bool = False,
+        limits: Limits | None = None,
+        cache: str = "",
+    ) -> AbstractContextManager[Sandbox]:
+        """A fresh sandbox over the built image (built first where needed)."""
+
+    def clean(self) -> Leftovers:
+        """Remove what earlier, killed runs left behind."""
+
+
+@dataclass(frozen=True)
+class HarvestRequest:
+    """Which part of which repository.
+
+    `git_dir` is a local clone; a source without one may make a repository below `work_dir`. `index` is a file of
+    facts. Dates are ISO 8601, inclusive, UTC, and compared with the merge. `pulls` and `limit` narrow further.
+    """
+
+    repo: str
+    work_dir: Path
+    git_dir: Path | None = None
+    index: Path | None = None
+    since: str | None = None
+    until: str | None = None
+    pulls: tuple[int, ...] = ()
+    limit: int | None = None
+
+
+class Source(Protocol):
+    """Where tasks come from: yields the pull requests of one repository, newest first, in constant memory."""
+
+    name: str
+
+    def pull_requests(self, request: HarvestRequest) -> Iterator[PullRequest]: ...
+
+
+class Engine(Protocol):
+    """Where our own work is scheduled. Never more than `workers` items are handed out at a time."""
+
+    name: str
+
+    def run(self, work: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[tuple[Item, Value]]: ...

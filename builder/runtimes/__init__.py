@@ -1,0 +1,1 @@
+"""Alternatives, one file each, found by file name (`builder.plugins`)."""
