@@ -6,7 +6,7 @@ anything here; `tests/conformance` holds each of them to the contract.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,6 +171,9 @@ class Runtime(Protocol):
     def clean(self) -> Leftovers:
         """Remove what earlier, killed runs left behind."""
 
+    def close(self) -> None:
+        """Kill every running sandbox of this object; their `exec` raises SandboxError, and so does a new `start`."""
+
 
 @dataclass(frozen=True)
 class HarvestRequest:
@@ -203,4 +206,5 @@ class Engine(Protocol):
 
     name: str
 
-    def run(self, work: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[tuple[Item, Value]]: ...
+    def run(self, work: Callable[[Item], Value], chains: Iterable[Sequence[Item]]) -> Iterator[tuple[Item, Value]]:
+        """Work through chains of items, each chain in its order and never twice at once; yield as they finish."""
