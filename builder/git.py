@@ -1,0 +1,224 @@
+"""A local clone as a source of history: commits, files, diffs, bundles; never written to, never configured by itself.
+
+All commands run in a private, bare git directory that borrows the clone's objects and carries a snapshot of its refs.
+So the clone's configuration, attributes, hooks and filters have no say, and derived objects stay out of it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from builder.errors import Rejected, RepositoryError
+from builder.gitclone import borrow
+from builder.gitcommand import GitFailed, explained
+from builder.gitlog import LOG_FORMAT, LogEntry, as_argument, decoded, encoded, entries
+from builder.models import Reason, Sha
+
+_DIFF = (
+    "diff-tree", "-p", "-r", "--no-commit-id", "--full-index", "--binary", "--no-renames", "--no-ext-diff",
+    "--no-textconv", "--no-color", "--submodule=short", "--diff-algorithm=myers", "--indent-heuristic", "-U3",
+    "--src-prefix=a/", "--dst-prefix=b/",
+)  # fmt: skip
+_VERSION_TAG = r"(?i)(?:.*[-_/])?(?:v|ver|version|release|rel)?[-_.]?(\d+(?:[._]\d+)+(?:[-._+]?[a-z0-9]+)*)"
+_GLOB_SPECIAL = re.compile(r"[*?\[\\]")
+
+
+class Repository:
+    """The history of the clone at `path` (a work tree's root or a bare repository), as it is now.
+
+    Raises RepositoryError if there is none, or only a part of one. Methods that take a commit or revision raise it
+    where that cannot be read; a commit's missing objects are found when they are needed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        private = Path(tempfile.mkdtemp(prefix="builder-git-"))
+        self._finalizer = weakref.finalize(self, shutil.rmtree, private, ignore_errors=True)
+        self._git = borrow(path, private)
+
+    # --- commits
+
+    def resolve(self, rev: str) -> Sha:
+        """The commit that `rev` names (a tag is followed)."""
+        try:
+            output = self._git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
+        except GitFailed as error:
+            hint = "Fetch it first, or check the spelling."
+            raise RepositoryError(f"{self.path} has no commit {rev!r}", hint=hint) from error
+        return output.decode("ascii").strip()
+
+    def contains(self, commit: Sha) -> bool:
+        """Whether the commit object itself is here."""
+        try:
+            return self._git.run("cat-file", "-t", commit) == b"commit\n"
+        except GitFailed:
+            return False
+
+    def commits(
+        self, rev: str, *, since: datetime | None = None, until: datetime | None = None, exclude: Iterable[Sha] = ()
+    ) -> Iterator[LogEntry]:
+        """Everything reachable from `rev` and not from `exclude`, newest first, in constant memory.
+
+        `since` and `until` (inclusive) compare with the committer's date.
+        """
+        return self._log(rev, ("--topo-order",), since, until, exclude)
+
+    def mainline(
+        self, rev: str, *, since: datetime | None = None, until: datetime | None = None, exclude: Iterable[Sha] = ()
+    ) -> Iterator[LogEntry]:
+        """As `commits`, along first parents only."""
+        return self._log(rev, ("--first-parent",), since, until, exclude)
+
+    def commit(self, sha: Sha) -> LogEntry:
+        return next(self._log(sha, ("--no-walk",), None, None, ()))
+
+    def parents(self, sha: Sha) -> tuple[Sha, ...]:
+        return self.commit(sha).parents
+
+    def is_ancestor(self, ancestor: Sha, descendant: Sha) -> bool:
+        """Whether `ancestor` is reachable from `descendant` (a commit is its own ancestor)."""
+        try:
+            self._git.run("merge-base", "--is-ancestor", ancestor, descendant)
+        except GitFailed as error:
+            if error.status == 1:
+                return False
+            raise explained(error, f"compare {ancestor} with {descendant}", self.path) from error
+        return True
+
+    def merge_base(self, one: Sha, other: Sha) -> Sha | None:
+        """A best common ancestor, or None."""
+        try:
+            return self._git.run("merge-base", one, other).decode("ascii").split()[0]
+        except GitFailed as error:
+            if error.status == 1:
+                return None
+            raise explained(error, f"compare {one} with {other}", self.path) from error
+
+    def refs(self, prefix: str = "refs/") -> dict[str, Sha]:
+        """Full ref names below `prefix` (`refs/pull/`) and the objects they name (for an annotated tag: the tag)."""
+        output = self._run("for-each-ref", "--format=%(objectname) %(refname)", prefix, what="list refs")
+        lines = output.decode("utf-8", "surrogateescape").splitlines()
+        return {name: sha for sha, name in (line.split(" ", 1) for line in lines)}
+
+    # --- content
+
+    def read_file(self, commit: Sha, path: str) -> bytes | None:
+        """The content of a regular file, or None where the commit has none at that path (also: a link, a folder)."""
+        what = f"read {path} of commit {commit}"
+        listed = self._run("ls-tree", "-z", commit, "--", as_argument(path), what=what)
+        for entry in listed.split(b"\0"):
+            details, _, name = entry.partition(b"\t")
+            if name == encoded(path) and details.startswith(b"100"):
+                return self._run("cat-file", "blob", details.split()[2].decode("ascii"), what=what)
+        return None
+
+    def list_files(self, commit: Sha, under: str = "") -> list[str]:
+        """All paths of the commit (submodules and links too) below the folder `under`, in git's order."""
+        where: list[str] = ["--", as_argument(under.rstrip("/") + "/")] if under else []
+        output = self._run("ls-tree", "-r", "-z", "--name-only", commit, *where, what=f"list commit {commit}")
+        return [decoded(name) for name in output.split(b"\0") if name]
+
+    def changed_paths(self, base: Sha, other: Sha) -> dict[str, str]:
+        """Path → `A` added, `D` deleted, `M` modified or `T` turned into another type. Renames are a `D` and an `A`."""
+        what = f"compare {base} with {other}"
+        output = self._run("diff-tree", "-r", "-z", "--no-renames", "--name-status", base, other, what=what)
+        fields = output.split(b"\0")
+        return {decoded(path): decoded(kind) for kind, path in zip(fields[::2], fields[1::2], strict=False)}
+
+    def diff(self, base: Sha, other: Sha) -> bytes:
+        """What `git apply` needs to turn `base` into `other`, exactly.
+
+        Full object ids and binary bodies. No rename or copy detection: each section stands for one path, so that any
+        subset of sections applies by itself, and added and removed files are counted as such.
+        """
+        return self._run(*_DIFF, base, other, what=f"compare {base} with {other}")
+
+    # --- derived
+
+    def merged_diff(self, base_commit: Sha, merge_commit: Sha) -> bytes:
+        """What `merge_commit` changed against its first parent, brought onto `base_commit` (three-way where needed).
+
+        Raises Rejected(patch_failed) naming the conflicting paths.
+        """
+        entry = self.commit(merge_commit)
+        if not entry.parents:
+            raise Rejected(Reason.PATCH_FAILED, f"{merge_commit} has no parent")
+        if entry.parents[0] == base_commit:
+            return self.diff(base_commit, merge_commit)
+        return self.diff(base_commit, self._merged_tree(base_commit, entry.parents[0], merge_commit))
+
+    def _merged_tree(self, ours: Sha, base: Sha, theirs: Sha) -> Sha:
+        """The tree of a three-way merge; made-up commits say what its base is (git 2.38 has no option for it)."""
+        root = self._made_up(base)
+        sides = [self._made_up(side, "-p", root) for side in (ours, theirs)]
+        try:
+            output = self._git.run("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", *sides)
+        except GitFailed as error:
+            if error.status != 1:
+                raise explained(error, f"apply {theirs} to {ours}", self.path) from error
+            raise Rejected(Reason.PATCH_FAILED, f"{theirs} conflicts with {ours}") from error
+        return output.split(b"\0")[0].decode("ascii")
+
+    def _made_up(self, commit: Sha, *parents: str) -> Sha:
+        identity = {f"GIT_{who}_{what}": "builder" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        dates = {"GIT_AUTHOR_DATE": "@0 +0000", "GIT_COMMITTER_DATE": "@0 +0000"}
+        command = ("commit-tree", f"{commit}^{{tree}}", *parents, "-m", "merge side")
+        try:
+            return self._git.run(*command, env={**identity, **dates}).decode("ascii").strip()
+        except GitFailed as error:
+            raise explained(error, f"read commit {commit}", self.path) from error
+
+    def bundle(self, path: Path, commit: Sha, *, exclude: Iterable[Sha] = ()) -> None:
+        """Write a git bundle of what only `commit` reaches, and none of `exclude`, as `refs/builder/<commit>`."""
+        ref = f"refs/builder/{commit}"
+        self._run("update-ref", ref, commit, what=f"read commit {commit}")
+        revisions = (ref, *(f"^{sha}" for sha in exclude))
+        self._run("-c", "pack.threads=1", "bundle", "create", "-q", str(path.resolve()), *revisions, what="bundle")
+
+    def nearest_tag(self, commit: Sha, pattern: str = _VERSION_TAG) -> str | None:
+        """The name of the nearest tag reachable from `commit` that `pattern` matches in full, or None."""
+        matcher = re.compile(pattern)
+        names = [name.removeprefix("refs/tags/") for name in self.refs("refs/tags/")]
+        globs = ["--match=" + _GLOB_SPECIAL.sub(r"\\\g<0>", name) for name in names if matcher.fullmatch(name)]
+        if not globs:
+            return None
+        try:
+            return decoded(self._git.run("describe", "--tags", "--abbrev=0", *globs, commit)).strip()
+        except GitFailed as error:
+            if "No tags can describe" in error.stderr or "No names found" in error.stderr:
+                return None
+            raise explained(error, f"read commit {commit}", self.path) from error
+
+    def describe_version(self, commit: Sha) -> str | None:
+        """The version in the nearest reachable tag that looks like one (`v1.2.0` → `1.2.0`), or None."""
+        tag = self.nearest_tag(commit)
+        found = re.fullmatch(_VERSION_TAG, tag) if tag else None
+        return found.group(1) if found else None
+
+    # --- below
+
+    def _log(
+        self, rev: str, how: tuple[str, ...], since: datetime | None, until: datetime | None, exclude: Iterable[Sha]
+    ) -> Iterator[LogEntry]:
+        revisions = [self.resolve(rev), *(f"^{sha}" for sha in exclude)]
+        pieces = self._git.stream("log", "-z", "--encoding=UTF-8", *how, LOG_FORMAT, *revisions, "--")
+        try:
+            for entry in entries(pieces):
+                if (since is None or entry.committer_date >= since) and (
+                    until is None or entry.committer_date <= until
+                ):
+                    yield entry
+        except GitFailed as error:
+            raise explained(error, f"read the history of {rev}", self.path) from error
+
+    def _run(self, *arguments: str, what: str) -> bytes:
+        try:
+            return self._git.run(*arguments)
+        except GitFailed as error:
+            raise explained(error, what, self.path) from error
