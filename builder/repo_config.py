@@ -162,7 +162,8 @@ def parse(text: str, origin: str) -> RepoConfig:
 
 
 def _explained(error: ValidationError, origin: str) -> SettingsError | UnknownNameError:
-    first = error.errors()[0]
+    # A misspelt key often comes with the complaint that the right one is missing: the misspelling is the cause.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return UnknownNameError(f"key in {origin} at {where}:", str(first["loc"][-1]), _known_keys(first["loc"][:-1]))

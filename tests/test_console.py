@@ -1,0 +1,41 @@
+"""What a person reads: tables, units, progress lines."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from builder import console
+
+
+def test_numbers_stand_right_and_text_left() -> None:
+    text = console.table(["name", "count"], [["a", 5], ["longer", 1234]])
+    assert text.splitlines() == ["name    count", "──────  ─────", "a           5", "longer   1234"]
+
+
+def test_an_empty_table_is_its_head() -> None:
+    assert console.table(["a", "b"], []).splitlines() == ["a  b", "─  ─"]
+
+
+@pytest.mark.parametrize(("given", "shown"), [(4.21, "4.2 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")])
+def test_durations(given: float, shown: str) -> None:
+    assert console.seconds(given) == shown
+
+
+@pytest.mark.parametrize(("given", "shown"), [(0, "0 B"), (999, "999 B"), (4_200_000, "4.2 MB"), (5e12, "5000.0 GB")])
+def test_sizes(given: float, shown: str) -> None:
+    assert console.size(given) == shown
+
+
+def test_progress_lines_tell_what_came_of_it_and_nothing_is_said_about_nothing() -> None:
+    stream = io.StringIO()
+    lines = console.Lines(stream)
+    lines.start("validate", 2)
+    lines.advance("done")
+    lines.advance("rejected")
+    lines.finish()
+    lines.start("image", 0)
+    lines.finish()
+    assert stream.getvalue().startswith("validate: 2/2 (1 done, 1 rejected) in ")
+    assert stream.getvalue().count("\n") == 1
