@@ -115,7 +115,8 @@ class PullRequest(Record):
 
     `base_commit` is the first parent of the commit that brought the change in (for a rebase-merge the parent of
     its first commit) and `merge_commit` the last commit of it, so `git diff base_commit merge_commit` is what
-    the merge changed. `pr_base_sha` is what an API called the base. With `base_given` (the `index` source)
+    the merge changed. `pr_base_sha` is what an API called the base. `git_dir` is where the history is, if the source
+    knows. With `base_given` (the `index` source)
     `base_commit` is prescribed, and the change is `merge_commit` against its own parent, applied on
     `base_commit` three-way where needed.
     """
@@ -139,6 +140,7 @@ class PullRequest(Record):
     labels: tuple[str, ...] = ()
     instance_id: str | None = None
     version: str | None = None
+    git_dir: str = ""
 
     @property
     def key(self) -> str:
