@@ -144,26 +144,55 @@ class Repository:
     def merged_diff(self, base_commit: Sha, merge_commit: Sha) -> bytes:
         """What `merge_commit` changed against its first parent, brought onto `base_commit` (three-way where needed).
 
-        Raises Rejected(patch_failed) naming the conflicting paths.
+        Raises Rejected(patch_failed) on conflicts.
         """
-        entry = self.commit(merge_commit)
-        if not entry.parents:
-            raise Rejected(Reason.PATCH_FAILED, f"{merge_commit} has no parent")
-        if entry.parents[0] == base_commit:
-            return self.diff(base_commit, merge_commit)
-        return self.diff(base_commit, self._merged_tree(base_commit, entry.parents[0], merge_commit))
+        return self.diff(base_commit, self.merged_tree(base_commit, merge_commit))
 
-    def _merged_tree(self, ours: Sha, base: Sha, theirs: Sha) -> Sha:
-        """The tree of a three-way merge; made-up commits say what its base is (git 2.38 has no option for it)."""
-        root = self._made_up(base)
-        sides = [self._made_up(side, "-p", root) for side in (ours, theirs)]
+    def merged_tree(self, base_commit: Sha, merge_commit: Sha) -> Sha:
+        """The tree that `merged_diff` makes of `base_commit`."""
+        parents = self.parents(merge_commit)
+        if not parents:
+            raise Rejected(Reason.PATCH_FAILED, f"{merge_commit} has no parent")
+        if parents[0] == base_commit:
+            return self.tree(merge_commit)
+        root = self._made_up(parents[0])  # git 2.38 cannot be told the base of a merge in any other way
+        sides = [self._made_up(side, "-p", root) for side in (base_commit, merge_commit)]
         try:
             output = self._git.run("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", *sides)
         except GitFailed as error:
             if error.status != 1:
-                raise explained(error, f"apply {theirs} to {ours}", self.path) from error
-            raise Rejected(Reason.PATCH_FAILED, f"{theirs} conflicts with {ours}") from error
+                raise explained(error, f"apply {merge_commit} to {base_commit}", self.path) from error
+            raise Rejected(Reason.PATCH_FAILED, f"{merge_commit} conflicts with {base_commit}") from error
         return output.split(b"\0")[0].decode("ascii")
+
+    def tree(self, commit: Sha) -> Sha:
+        """The tree object of a commit."""
+        try:
+            return self._git.run("rev-parse", "--verify", f"{commit}^{{tree}}").decode("ascii").strip()
+        except GitFailed as error:
+            raise explained(error, f"read commit {commit}", self.path) from error
+
+    def apply(self, commit: Sha, *patches: bytes) -> Sha:
+        """The tree that `git apply` makes of `commit` with the patches in this order; nothing is checked out.
+
+        Raises Rejected(patch_failed) with git's own words.
+        """
+        with tempfile.TemporaryDirectory(prefix="apply-", dir=self._git.git_dir) as folder:
+            env = {"GIT_INDEX_FILE": f"{folder}/index"}
+            try:
+                self._git.run("read-tree", commit, env=env)
+            except GitFailed as error:
+                raise explained(error, f"read commit {commit}", self.path) from error
+            for patch in filter(None, patches):
+                self._apply_to_index(patch, Path(folder) / "patch", env)
+            return self._git.run("write-tree", env=env).decode("ascii").strip()
+
+    def _apply_to_index(self, patch: bytes, file: Path, env: dict[str, str]) -> None:
+        file.write_bytes(patch)
+        try:
+            self._git.run("apply", "--cached", "--whitespace=nowarn", str(file), env=env)
+        except GitFailed as error:
+            raise Rejected(Reason.PATCH_FAILED, error.stderr.splitlines()[0] if error.stderr else "") from error
 
     def _made_up(self, commit: Sha, *parents: str) -> Sha:
         identity = {f"GIT_{who}_{what}": "builder" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}

@@ -14,7 +14,7 @@ LOG_FORMAT = "--format=tformat:%H%x00%P%x00%at%x00%ct%x00%an%x00%s%x00%b"
 
 @dataclass(frozen=True)
 class LogEntry:
-    """One commit. Text is decoded with `surrogateescape`; dates are UTC; `subject` and `body` as git divides them."""
+    """One commit. Dates are UTC; `subject` and `body` as git divides them; bytes that are not UTF-8 become U+FFFD."""
 
     sha: Sha
     parents: tuple[Sha, ...]
@@ -42,7 +42,9 @@ def entries(pieces: Iterator[bytes]) -> Iterator[LogEntry]:
 
 
 def _entry(fields: list[bytes]) -> LogEntry:
-    sha, parents, author_time, commit_time, author, subject, body = (decoded(field) for field in fields)
+    sha, parents, author_time, commit_time, author, subject, body = (
+        field.decode("utf-8", "replace") for field in fields
+    )
     return LogEntry(
         sha=sha,
         parents=tuple(parents.split()),
