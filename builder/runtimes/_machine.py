@@ -1,0 +1,177 @@
+"""What of this machine a sandbox sees: the system's programs and libraries read-only, and an invented identity.
+
+Nothing else of the machine is visible. In particular no home, no workspace, no `/run`, `/var`, `/opt` or `/mnt`, and
+no copy of `builder` itself, whose data hold expected results.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import builder
+from builder.interpreters import Interpreter
+
+HOME = "/home/agent"
+HOST_NAME = "testbed"
+TOOLS = "/opt/builder/bin"
+UV = f"{TOOLS}/uv"
+
+_PARENTS = ("/etc", "/home", "/opt", "/opt/builder", "/var")
+_ROOT_NAMES = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_ETC_NAMES = (
+    "alternatives",
+    "ca-certificates",
+    "ca-certificates.conf",
+    "fonts",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "magic",
+    "mime.types",
+    "os-release",
+    "pki/tls/certs",
+    "pki/ca-trust/extracted",
+    "protocols",
+    "rpc",
+    "services",
+    "ssl/certs",
+    "ssl/openssl.cnf",
+)
+_ETC_PATTERNS = ("java-*",)
+_PROXY_NAMES = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+)
+_INDEX_NAMES = (
+    "UV_INDEX_URL",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+)
+_CA_NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+
+_IDENTITY = {
+    "passwd": f"root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:1000:1000::{HOME}:/bin/bash\n",
+    "group": "root:x:0:\nagent:x:1000:\n",
+    "hosts": f"127.0.0.1 localhost {HOST_NAME}\n::1 localhost {HOST_NAME}\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+    "hostname": f"{HOST_NAME}\n",
+    "machine-id": "0" * 32 + "\n",
+}
+
+
+def write_identity(directory: Path) -> None:
+    """Write the invented `/etc` files of a sandbox into `directory`."""
+    directory.mkdir()
+    for name, text in _IDENTITY.items():
+        (directory / name).write_text(text, encoding="ascii")
+
+
+def write_tools(directory: Path, python: Interpreter) -> None:
+    """Write the commands `python`, `python3` and `python3.X` of an interpreter, and a place for uv, into `directory`.
+
+    They are scripts, since a link would become the `home` of virtual environments made with it; and the interpreter's
+    own `bin` stays off PATH, since it holds whatever this machine's users have installed there.
+    """
+    directory.mkdir()
+    for name in ("python", "python3", python.executable.name):
+        path = directory / name
+        path.write_text(f'#!/bin/sh\nexec {shlex.quote(str(python.executable))} "$@"\n', encoding="utf-8")
+        path.chmod(0o755)
+    (directory / Path(UV).name).touch()
+
+
+def identity_arguments(directory: Path) -> list[str]:
+    return _flat(["--ro-bind", str(directory / name), f"/etc/{name}"] for name in sorted(_IDENTITY))
+
+
+def system_arguments(prefix: Path, hidden: Iterable[Path]) -> list[str]:
+    """bwrap options for `/usr`, its root links, the chosen `/etc`, and a Python `prefix`, without `hidden` paths."""
+    visible = [Path("/usr"), *_root_directories(), *_etc_paths()]
+    if not _is_below(prefix, visible):
+        visible.append(prefix)
+    masks = {path for path in hidden if path.is_dir() and _is_below(path, visible)} - set(visible)
+    arguments = _flat(["--perms", "0755", "--dir", name] for name in _PARENTS) + _root_links()
+    for path in sorted({*visible, *masks}, key=lambda one: len(one.parts)):
+        arguments += ["--tmpfs", str(path)] if path in masks else ["--ro-bind", str(path), str(path)]
+    return arguments + _flat(["--remount-ro", str(path)] for path in sorted(masks))
+
+
+def hidden_paths(workspace: Path) -> list[Path]:
+    """What must not be seen even where it lies below something visible."""
+    package = Path(builder.__file__).resolve().parent
+    data = [package.parent / name for name in ("instances", "tests")]
+    return [workspace.resolve(), Path.home().resolve(), package, *data]
+
+
+def network_arguments(environment: Mapping[str, str]) -> list[str]:
+    """bwrap options that make name resolution and certificates work in a sandbox with network."""
+    arguments = ["--share-net"]
+    for path in (Path("/etc/resolv.conf"), Path("/etc/hosts")):
+        if path.exists():
+            arguments += ["--ro-bind", str(path.resolve()), str(path)]
+    files = {path for name in _CA_NAMES for path in _existing(environment.get(name, ""))}
+    for path in sorted(files):
+        if not _is_below(path, [Path("/usr"), *_etc_paths()]):
+            arguments += ["--ro-bind", str(path), str(path)]
+    return arguments
+
+
+def network_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of ours that a download needs: proxies, certificates, and index addresses without credentials."""
+    plain = {name: environment[name] for name in (*_PROXY_NAMES, *_CA_NAMES) if environment.get(name)}
+    index = {name: _without_credentials(environment[name]) for name in _INDEX_NAMES if environment.get(name)}
+    return plain | index
+
+
+def _without_credentials(addresses: str) -> str:
+    return " ".join(_anonymous(address) for address in addresses.split())
+
+
+def _anonymous(address: str) -> str:
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else address
+
+
+def _existing(value: str) -> list[Path]:
+    return [Path(part) for part in value.split(os.pathsep) if part.startswith("/") and Path(part).exists()]
+
+
+def _root_links() -> list[str]:
+    links = [Path("/", name) for name in _ROOT_NAMES if Path("/", name).is_symlink()]
+    return _flat(["--symlink", str(path.readlink()), str(path)] for path in links)
+
+
+def _root_directories() -> list[Path]:
+    paths = [Path("/", name) for name in _ROOT_NAMES]
+    return [path for path in paths if path.is_dir() and not path.is_symlink()]
+
+
+def _etc_paths() -> list[Path]:
+    root = Path("/etc")
+    named = [root / name for name in _ETC_NAMES]
+    return [
+        path
+        for path in (*named, *(p for pattern in _ETC_PATTERNS for p in sorted(root.glob(pattern))))
+        if path.exists()
+    ]
+
+
+def _is_below(path: Path, roots: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(root) for root in roots)
+
+
+def _flat(groups: Iterable[Sequence[str]]) -> list[str]:
+    return [argument for group in groups for argument in group]

@@ -1,0 +1,105 @@
+"""Directories that belong to a live process, and the removal of those whose process is gone.
+
+The owner holds a lock on a file in the directory; the kernel gives it up when the process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from builder.errors import DiskFullError, WorkspaceError
+
+_LOCK = "owner"
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file, against threads and processes alike. Waits for it."""
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def owned_directory(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new directory below `parent`, removed at the end unless it was moved away.
+
+    Raises DiskFullError, or WorkspaceError where `parent` cannot be written.
+    """
+    with writing(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        with locked(parent / ".lock"):
+            path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+            owner = _claim(path)
+    with owner:
+        try:
+            yield path
+        finally:
+            remove_tree(path)
+
+
+def abandoned(parent: Path, prefix: str) -> list[Path]:
+    """The directories of `owned_directory` whose process is gone."""
+    if not parent.is_dir():
+        return []
+    with locked(parent / ".lock"):
+        return [path for path in sorted(parent.glob(f"{prefix}*")) if path.is_dir() and not _has_owner(path)]
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory whatever its content: unreadable, deeper than a path can be long, or not there.
+
+    Raises WorkspaceError if something stays.
+    """
+    _quietly("rm", "-rf", "--one-file-system", "--", str(path))
+    if os.path.lexists(path):
+        _quietly("chmod", "-R", "u+rwX", "--", str(path))
+        _quietly("rm", "-rf", "--one-file-system", "--", str(path))
+    if os.path.lexists(path):
+        raise WorkspaceError(f"cannot remove {path}")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name what went wrong while writing below `path`: DiskFullError or WorkspaceError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                f"no space left to write {path}", hint="Free some space, or use --workspace."
+            ) from error
+        raise WorkspaceError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _claim(path: Path) -> IO[bytes]:
+    file = (path / _LOCK).open("xb")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    file.write(str(os.getpid()).encode("ascii"))
+    file.flush()
+    return file
+
+
+def _has_owner(path: Path) -> bool:
+    try:
+        file = (path / _LOCK).open("rb")
+    except OSError:
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _quietly(*command: str) -> None:
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)

@@ -1,0 +1,238 @@
+"""The embedded runtime: bubblewrap namespaces over overlay layers. No daemon, no root, nothing to install.
+
+Needs Linux 5.11 or newer with user namespaces (or root), and a workspace on a file system that can carry an overlay's
+upper directory. Layout below the workspace: `layers/<digest>/`, `sandboxes/<id>/`, `cache/<name>/`. Layers are plain
+directories of the current user; they hold what an overlay's upper directory holds (whiteouts are 0/0 devices).
+
+Inside, PATH has `/opt/env/bin`, then uv and the image's interpreter (`python3.X`, `python3`, `python`), then the system.
+`ImageSpec.env` holds while its script runs, not in later sandboxes.
+"""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import IO
+
+from builder import interpreters
+from builder.errors import SandboxError
+from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits
+from builder.runtimes import _build_failure, _bwrap_check, _bwrap_command, _bwrap_process, _cgroups, _machine, _owned
+from builder.runtimes._bwrap_command import View
+from builder.runtimes._bwrap_process import Command
+from builder.runtimes._layers import MOUNTED, LayerRecord, Layers
+from builder.runtimes._watchdog import used_bytes
+
+_SANDBOX = "sandbox-"
+_FILE_SECONDS = 600.0
+_CHECK_SECONDS = 120.0
+_BUILD_ENV = {"UV_LINK_MODE": "copy", "UV_PYTHON_DOWNLOADS": "never"}
+_BUILD_LIMITS = Limits(memory_bytes=16 * 1024**3, processes=8192, disk_bytes=40 * 1024**3)
+_WRITE = 'mkdir -p -- "${1%/*}/" && cat >"$1"'
+_READ = """
+[ -f "$1" ] && exec cat -- "$1"
+if [ -e "$1" ]; then echo not a regular file; else echo no such file; fi
+exit 1
+"""
+
+
+def create(workspace: Path, **_services: object) -> BubblewrapRuntime:
+    """The runtime that keeps its layers below `workspace`."""
+    return BubblewrapRuntime(workspace)
+
+
+class BubblewrapRuntime:
+    """A `protocols.Runtime`. Safe to share between threads, and a workspace between processes."""
+
+    name = "bubblewrap"
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace.absolute()
+        self._layers = Layers(self._workspace / "layers")
+        self._checking = threading.Lock()
+        self._checked = False
+
+    def check(self) -> None:
+        """Start a sandbox over two layers, once per runtime. Raises RuntimeMissingError with the remedy."""
+        with self._checking:
+            if not self._checked:
+                with self._directory() as root:
+                    _bwrap_check.probe(root, _uv())
+                self._checked = True
+
+    def build(self, image: ImageSpec, *, log: Path | None = None, timeout: float = 3600) -> BuiltImage:
+        """Build the image and its parents, each once. See `protocols.Runtime.build`."""
+        self.check()
+        if image.parent:
+            self.build(image.parent, log=log, timeout=timeout)
+        if image.kind == "base":
+            self._require_packages(image)
+            return BuiltImage(image.digest, 0, cached=True)
+        known = self._layers.find(image.digest)
+        if known:
+            return _cached(known)
+        with _owned.locked(self._layers.lock_path(image.digest)):
+            known = self._layers.find(image.digest)
+            return _cached(known) if known else self._built(image, log, timeout)
+
+    @contextmanager
+    def start(
+        self, image: ImageSpec, *, network: bool = False, limits: Limits | None = None, cache: str = ""
+    ) -> Iterator[BubblewrapSandbox]:
+        """A fresh sandbox over the built image. Its directories are removed at the end."""
+        self.build(image)
+        with self._directory() as root:
+            view = self._view(image, root, network=network, cache=cache, below=self._layers.directories(image))
+            _bwrap_command.prepare(view)
+            yield BubblewrapSandbox(view, limits or Limits())
+
+    def clean(self) -> Leftovers:
+        """Remove the sandboxes and half-built layers of processes that are gone."""
+        sandboxes = _owned.abandoned(self._sandboxes, _SANDBOX)
+        layers = self._layers.abandoned()
+        size = sum(used_bytes(path) for path in (*sandboxes, *layers))
+        for path in (*sandboxes, *layers):
+            _owned.remove_tree(path)
+        _cgroups.remove_abandoned()
+        return Leftovers(len(sandboxes), len(layers), size)
+
+    @property
+    def _sandboxes(self) -> Path:
+        return self._workspace / "sandboxes"
+
+    def _directory(self) -> AbstractContextManager[Path]:
+        return _owned.owned_directory(self._sandboxes, _SANDBOX)
+
+    def _view(self, image: ImageSpec, root: Path, *, network: bool, cache: str, below: list[Path]) -> View:
+        return View(
+            root=root,
+            python=interpreters.find(image.python),
+            uv=_uv(),
+            lowers=below,
+            hidden=_machine.hidden_paths(self._workspace),
+            network=network,
+            cache=self._cache(cache) if cache else None,
+        )
+
+    def _cache(self, name: str) -> Path:
+        path = self._workspace / "cache" / name.replace("/", "__")
+        with _owned.writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _built(self, image: ImageSpec, log: Path | None, timeout: float) -> BuiltImage:
+        self._require_packages(image)
+        with self._layers.building() as root:
+            below = self._layers.directories(image)[:-1]
+            view = self._view(image, root, network=image.network, cache=image.cache, below=below)
+            view = view.with_context(image.context)
+            _bwrap_command.prepare(view)
+            env = {**_BUILD_ENV, **image.env}
+            result = BubblewrapSandbox(view, _BUILD_LIMITS).exec(image.script, timeout=timeout, env=env)
+            _append(log, result.output)
+            if not result.ok:
+                raise _build_failure.failure(image, result, timeout)
+            size = sum(used_bytes(root / name) for name in MOUNTED)
+            wall, cpu = result.wall_seconds, result.cpu_seconds
+            self._layers.keep(root, image, size=size, wall=wall, cpu=cpu)
+        return BuiltImage(image.digest, size, cached=False, wall_seconds=wall, cpu_seconds=cpu)
+
+    def _require_packages(self, image: ImageSpec) -> None:
+        """Raises Rejected naming the system packages whose test fails on the machine as a sandbox sees it."""
+        if not image.system_packages:
+            return
+        tests = [
+            f"( {test}\n) </dev/null >/dev/null 2>&1 || echo {shlex.quote(name)}"
+            for name, test in image.system_packages.items()
+        ]
+        with self._directory() as root:
+            view = self._view(image, root, network=False, cache="", below=[])
+            _bwrap_command.prepare(view)
+            result = BubblewrapSandbox(view, Limits()).exec("\n".join([*tests, "true"]), timeout=_CHECK_SECONDS)
+        missing = result.output.decode("utf-8", "replace").split("\n")[:-1]
+        if missing or not result.ok:
+            raise _build_failure.missing_packages(missing or list(image.system_packages))
+
+
+class BubblewrapSandbox:
+    """A `protocols.Sandbox`: every command is a bwrap process tree of its own over the same directories."""
+
+    def __init__(self, view: View, limits: Limits) -> None:
+        self._view = view
+        self._limits = limits
+        self._busy = threading.Lock()
+
+    def exec(
+        self, script: str, *, timeout: float, env: Mapping[str, str] | None = None, workdir: str = TESTBED
+    ) -> ExecResult:
+        """Run `script`. See `protocols.Sandbox.exec`; commands of one sandbox run one after the other."""
+        path = self._view.root / "script"
+        with self._busy:
+            with _owned.writing(path):
+                path.write_bytes(script.encode("utf-8", "surrogateescape"))
+            words = ["/bin/bash", _bwrap_command.SCRIPT]
+            options = _bwrap_command.arguments(self._view, workdir=workdir, script=path, env=env or {})
+            return self._run(options, words, timeout, self._limits)
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file. Done from inside, so that no link of the sandbox leads out of it. Raises SandboxError."""
+        with tempfile.TemporaryFile() as source:
+            with _owned.writing(self._view.root):
+                source.write(data)
+                source.seek(0)
+            result = self._file_command(_WRITE, path, self._limits, source)
+        if not result.ok:
+            raise SandboxError(f"cannot write {path} in the sandbox: {_said(result)}")
+
+    def read(self, path: str, *, max_bytes: int = 512 * 1024**2) -> bytes:
+        """Read a regular file. Raises SandboxError."""
+        limits = Limits(
+            self._limits.memory_bytes, self._limits.processes, self._limits.disk_bytes, max(max_bytes, 4096)
+        )
+        result = self._file_command(_READ, path, limits, None)
+        if not result.ok:
+            raise SandboxError(f"cannot read {path} in the sandbox: {_said(result)}")
+        if result.truncated or len(result.output) > max_bytes:
+            raise SandboxError(f"cannot read {path} in the sandbox: larger than {max_bytes} bytes")
+        return result.output
+
+    def _file_command(self, script: str, path: str, limits: Limits, stdin: IO[bytes] | None) -> ExecResult:
+        if not path.startswith("/") or "\0" in path:
+            raise SandboxError(f"not an absolute path: {path!r}")
+        words = ["/bin/bash", "--noprofile", "--norc", "-c", script, "bash", path]
+        with self._busy:
+            options = _bwrap_command.arguments(self._view, workdir="/", script=None, env={"PATH": "/usr/bin:/bin"})
+            return self._run(options, words, _FILE_SECONDS, limits, stdin)
+
+    def _run(
+        self, options: list[str], words: list[str], timeout: float, limits: Limits, stdin: IO[bytes] | None = None
+    ) -> ExecResult:
+        return _bwrap_process.run(Command(options, words, timeout, limits, self._view.root, stdin))
+
+
+def _uv() -> Path:
+    import uv
+
+    return Path(uv.find_uv_bin()).resolve()
+
+
+def _cached(record: LayerRecord) -> BuiltImage:
+    return BuiltImage(record.digest, record.bytes, cached=True)
+
+
+def _append(log: Path | None, output: bytes) -> None:
+    if log is None:
+        return
+    with _owned.writing(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as file:
+            file.write(output)
+
+
+def _said(result: ExecResult) -> str:
+    said = result.output[-400:].decode("utf-8", "replace").strip()
+    return said or result.killed_by or ("timed out" if result.timed_out else f"exit code {result.exit_code}")
