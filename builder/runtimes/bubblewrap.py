@@ -4,8 +4,8 @@ Needs Linux 5.11 or newer with user namespaces (or root), and a workspace on a f
 upper directory. Layout below the workspace: `layers/<digest>/`, `sandboxes/<id>/`, `cache/<name>/`. Layers are plain
 directories of the current user; they hold what an overlay's upper directory holds (whiteouts are 0/0 devices).
 
-Inside, PATH has `/opt/env/bin`, then uv and the image's interpreter (`python3.X`, `python3`, `python`), then the system.
-`ImageSpec.env` holds while its script runs, not in later sandboxes.
+Inside, PATH has `/opt/env/bin`, then uv and the image's interpreter (`python3.X`, `python3`, `python`), then the
+system. `ImageSpec.env` holds while its script runs, not in later sandboxes.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class BubblewrapRuntime:
         self._layers = Layers(self._workspace / "layers")
         self._checking = threading.Lock()
         self._checked = False
+        self._bases: set[str] = set()
 
     def check(self) -> None:
         """Start a sandbox over two layers, once per runtime. Raises RuntimeMissingError with the remedy."""
@@ -70,7 +71,7 @@ class BubblewrapRuntime:
         if image.parent:
             self.build(image.parent, log=log, timeout=timeout)
         if image.kind == "base":
-            self._require_packages(image)
+            self._require_base(image)
             return BuiltImage(image.digest, 0, cached=True)
         known = self._layers.find(image.digest)
         if known:
@@ -140,6 +141,13 @@ class BubblewrapRuntime:
             wall, cpu = result.wall_seconds, result.cpu_seconds
             self._layers.keep(root, image, size=size, wall=wall, cpu=cpu)
         return BuiltImage(image.digest, size, cached=False, wall_seconds=wall, cpu_seconds=cpu)
+
+    def _require_base(self, image: ImageSpec) -> None:
+        """A base is the machine as it is: nothing to build, but it must have what the image asks for."""
+        if image.digest not in self._bases:
+            interpreters.find(image.python)
+            self._require_packages(image)
+            self._bases.add(image.digest)
 
     def _require_packages(self, image: ImageSpec) -> None:
         """Raises Rejected naming the system packages whose test fails on the machine as a sandbox sees it."""
