@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Self
 
-from builder.errors import SettingsError
+from builder.errors import SettingsError, UnknownNameError
 from builder.protocols import HarvestRequest
 
 
@@ -31,6 +32,17 @@ class Selection:
         if self.pulls and number not in self.pulls:
             return False
         return not (self.since and merged_at < self.since) and not (self.until and merged_at > self.until)
+
+    def check(self, known: Iterable[int], unmerged: Container[int] = ()) -> None:
+        """Raises UnknownNameError, with the nearest, for a wanted number that is none of `known`.
+
+        `unmerged` are numbers that exist without a merge that could be found.
+        """
+        missing = sorted(self.pulls.difference(numbers := set(known)))
+        if missing:
+            hint = "It was closed without a merge, or merged into a branch that is not looked at."
+            explained = hint if missing[0] in unmerged else ""
+            raise UnknownNameError("pull request", str(missing[0]), map(str, numbers), hint=explained)
 
 
 def _moment(option: str, text: str | None, fill: time) -> datetime | None:

@@ -30,7 +30,8 @@ class Entry:
 def added_entry(old: Mapping[str, TreeFile], new: Mapping[str, TreeFile], version: str) -> Entry | None:
     """The section of `version` among the lines that a change log gained between two releases, or all those lines.
 
-    Of a change log that the older release does not have, the section of `version`. The first file that gained anything counts, files at the top before those under `docs`. None if there is none.
+    Of a change log that the older release does not have, the section of `version`. The first file that gained
+    anything counts, files at the top before those under `docs`. None if there is none.
     """
     for path in sorted(filter(_is_changelog, new), key=lambda name: (name.count("/"), name.lower())):
         after = _lines(new[path])
