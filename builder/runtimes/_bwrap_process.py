@@ -121,6 +121,7 @@ class _Running:
             )
         except OSError as error:
             raise SandboxError(f"bwrap cannot be started: {error}") from error
+        self._output = self._stack.enter_context(cast("IO[bytes]", self._process.stdout))
         self._stack.callback(self._end)
         status_out.close()
         block_in.close()
@@ -140,10 +141,9 @@ class _Running:
 
     def supervise(self) -> None:
         """Read, measure and enforce until the process tree is gone."""
-        output = cast("IO[bytes]", self._process.stdout)
-        os.set_blocking(output.fileno(), False)
+        os.set_blocking(self._output.fileno(), False)
         with selectors.DefaultSelector() as selector:
-            selector.register(output, selectors.EVENT_READ, self._read_output)
+            selector.register(self._output, selectors.EVENT_READ, self._read_output)
             selector.register(self._status, selectors.EVENT_READ, self._read_status)
             selector.register(self._ended, selectors.EVENT_READ)
             while not self._over(selector.select(_TICK), selector):
@@ -163,9 +163,8 @@ class _Running:
 
     def _read_output(self) -> bool:
         """Take what there is; False at the end of the stream, or if nothing is there."""
-        output = cast("IO[bytes]", self._process.stdout)
         try:
-            chunk = os.read(output.fileno(), _CHUNK)
+            chunk = os.read(self._output.fileno(), _CHUNK)
         except BlockingIOError:
             return False
         self._capture.add(chunk)

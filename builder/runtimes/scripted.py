@@ -19,7 +19,6 @@ from pathlib import Path
 from builder.errors import SandboxError
 from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits
 
-
 _SUCCESS = ExecResult(0, b"")
 _LIMITS = Limits()
 
