@@ -3,6 +3,10 @@
 The criteria are those of SWE-bench Lite, which SWE-Gym's Lite split follows (arXiv 2412.21139, section 2), made
 offline and deterministic: SWE-bench asks GitHub over HTTP whether `#N` exists; here any `#N` counts as a reference,
 except the issues that the task itself is about. Like there, prose is judged as a whole, code blocks included.
+
+Files are counted as SWE-Gym counts them: only source code. Of the 189 rows of its Lite split whose merges could be
+looked at, all edit exactly one source file in 1 to 3 hunks, while 19 also change documentation, add a change note or
+touch configuration.
 """
 
 from __future__ import annotations
@@ -11,10 +15,17 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from builder import patches
 from builder.models import TaskInstance
+from builder.patches import FileSection
 
 MINIMUM_WORDS = 40
 MAXIMUM_HUNKS = 3
+SOURCE_SUFFIXES = (
+    *(".py", ".pyi", ".pyx", ".pxd", ".pxi"),
+    *(".c", ".cc", ".cpp", ".cu", ".h", ".hpp", ".rs", ".go", ".java", ".js", ".ts", ".g4"),
+)
+"""Endings of what counts as source code; documentation, change notes, configuration and data do not."""
 
 _LINK = re.compile(r"https?://|ftp://|\bwww\.\w|\]\((?:\.{0,2}/|#)", re.IGNORECASE)
 _MEDIA = "png|jpe?g|gif|bmp|tiff|svg|webp|ico|heif|bpg|avif|mp4|avi|mkv|mov|wmv|flv|webm|mpeg"
@@ -92,20 +103,19 @@ def _reference(instance: TaskInstance) -> str:
 
 
 def _file_count(instance: TaskInstance) -> str:
-    return "" if instance.stats.files == 1 else f"{instance.stats.files} files"
+    files = {section.path for section in _source_sections(instance)}
+    return "" if len(files) == 1 else f"{len(files)} source files"
 
 
 def _moved_files(instance: TaskInstance) -> str:
-    """A rename is an added and a removed file; git's extended header is the only place for such a line."""
-    stats = instance.stats
-    renamed = len(re.findall(rb"^rename from ", instance.patch, re.MULTILINE))
-    if stats.files_added or stats.files_removed or renamed:
-        return f"{stats.files_added} added, {stats.files_removed} removed, {renamed} renamed"
-    return ""
+    """A rename is an added and a removed file."""
+    moved = [section.path for section in _source_sections(instance) if section.old_path != section.new_path]
+    return ", ".join(moved)
 
 
 def _hunk_count(instance: TaskInstance) -> str:
-    return "" if 1 <= instance.stats.hunks <= MAXIMUM_HUNKS else f"{instance.stats.hunks} hunks"
+    hunks = sum(section.hunks for section in _source_sections(instance))
+    return "" if 1 <= hunks <= MAXIMUM_HUNKS else f"{hunks} hunks"
 
 
 def _message_test(instance: TaskInstance) -> str:
@@ -124,11 +134,16 @@ CRITERIA: tuple[Criterion, ...] = (
     Criterion("no_images", "the statement has no images or videos", _image),
     Criterion("no_commit_hashes", "the statement names no commits", _commit_hash),
     Criterion("no_references", "the statement refers to no other issue or pull request", _reference),
-    Criterion("one_file", "the patch edits exactly one file", _file_count),
-    Criterion("no_added_or_removed_files", "the patch adds, removes and renames no file", _moved_files),
-    Criterion("few_hunks", f"the patch has 1 to {MAXIMUM_HUNKS} hunks", _hunk_count),
+    Criterion("one_file", "the patch edits exactly one source file", _file_count),
+    Criterion("no_added_or_removed_files", "the patch adds, removes and renames no source file", _moved_files),
+    Criterion("few_hunks", f"the patch has 1 to {MAXIMUM_HUNKS} hunks in source files", _hunk_count),
     Criterion("no_message_tests", "the test patch adds no check of an error message's text", _message_test),
 )
+
+
+def _source_sections(instance: TaskInstance) -> list[FileSection]:
+    found = patches.sections(instance.patch)
+    return [section for section in found if section.path.endswith(SOURCE_SUFFIXES)]
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:
