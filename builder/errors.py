@@ -9,6 +9,7 @@
     - RuntimeMissingError      no runtime works on this machine
     - InterpreterMissingError  no CPython of the wanted version
     - NetworkMissingError      the package index cannot be reached
+  + IncompleteHarvestError     exit 1: some of what a source lists cannot be used; the rest was yielded before
   + WorkspaceError             exit 1: the workspace cannot be used as it is
     - WorkspaceBusyError       another process writes to it
   + InfrastructureError        exit 1: retried, shown, never counted against an instance
@@ -86,6 +87,16 @@ class InterpreterMissingError(ServiceMissingError):
 
 class NetworkMissingError(ServiceMissingError):
     """The package index does not answer."""
+
+
+class IncompleteHarvestError(BuilderError):
+    """Raised by a source after everything usable was yielded; `problems` names each thing that was not."""
+
+    def __init__(self, problems: Iterable[str], *, hint: str = "") -> None:
+        self.problems = tuple(problems)
+        shown = "\n".join(f"  {problem}" for problem in self.problems[:20])
+        more = f"\n  … and {len(self.problems) - 20} more" if len(self.problems) > 20 else ""
+        super().__init__(f"{len(self.problems)} could not be harvested:\n{shown}{more}", hint=hint)
 
 
 class WorkspaceError(BuilderError):

@@ -21,7 +21,9 @@ class Selection:
 
     @classmethod
     def of(cls, request: HarvestRequest) -> Self:
-        """Raises SettingsError for a date that is not ISO 8601, or a range that is empty."""
+        """Raises SettingsError for a date that is not ISO 8601, an empty range, or a limit below 1."""
+        if request.limit is not None and request.limit < 1:
+            raise SettingsError(f"--limit {request.limit} must be at least 1")
         since = _moment("--since", request.since, time.min)
         until = _moment("--until", request.until, time.max)
         if since and until and since > until:

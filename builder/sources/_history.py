@@ -90,6 +90,16 @@ class Clone:
         if batch:
             yield from self._log("--no-walk=unsorted", LOG_FORMAT, *batch)
 
+    def absent(self, shas: Iterable[Sha]) -> set[Sha]:
+        """Those that are no commit of this clone."""
+        wanted = set(shas)
+        with tempfile.TemporaryFile() as listed:
+            listed.writelines(f"{sha}\n".encode("ascii") for sha in wanted)
+            listed.seek(0)
+            answers = self._git.run("cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=listed)
+        lines = answers.decode("ascii").splitlines()
+        return wanted.difference(line.removeprefix("commit ") for line in lines if line.startswith("commit "))
+
     def _head(self) -> Sha:
         try:
             return self._git.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode("ascii").strip()

@@ -7,12 +7,11 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from builder.git import Repository
 from builder.gitlog import LogEntry
-from builder.links import closing_links, convention_links
+from builder.links import closing_links
 from builder.models import Commit, IssueLink, PullRequest, Sha
-from builder.patches import added_lines
 from builder.repo_config import LinkConvention
+from builder.sources._conventions import Conventions
 from builder.sources._history import Clone, moment, pull_number
 from builder.sources._merges import Merge
 
@@ -39,9 +38,8 @@ class Recorder:
     ) -> None:
         self._repo = repo
         self._clone = clone
-        self._conventions = conventions
+        self._conventions = Conventions(conventions, clone.path)
         self._pulls = pulls
-        self._repository: Repository | None = None
 
     def records(self, merges: Iterable[Merge]) -> Iterator[PullRequest]:
         """In the order given; a few dozen are read at a time."""
@@ -77,31 +75,13 @@ class Recorder:
         messages = [_clean(entry.message) for entry in entries]
         said = closing_links(self._repo, title=words.title, body=words.body, messages=messages, pulls=pulls)
         numbers = {link.number for link in said}
-        return said + tuple(link for link in self._by_convention(merge, words, pulls) if link.number not in numbers)
-
-    def _by_convention(self, merge: Merge, words: Words, pulls: Collection[int]) -> tuple[IssueLink, ...]:
-        """Reads the change only where a convention looks into it."""
-        ends = (merge.base_commit, merge.merge_commit)
-        paths: Iterable[str] = ()
-        lines: dict[str, list[str]] = {}
-        if any(convention.added_line for convention in self._conventions):
-            lines = added_lines(self._open().diff(*ends))
-            paths = lines
-        elif any(convention.path for convention in self._conventions):
-            paths = [path for path, kind in self._open().changed_paths(*ends).items() if kind != "D"]
-        return convention_links(
-            self._repo, self._conventions, title=words.title, paths=paths, added_lines=lines, pulls=pulls
-        )
-
-    def _open(self) -> Repository:
-        if self._repository is None:
-            self._repository = Repository(self._clone.path)
-        return self._repository
+        hinted = self._conventions.links(self._repo, words.title, (merge.base_commit, merge.merge_commit), pulls)
+        return said + tuple(link for link in hinted if link.number not in numbers)
 
 
 def _words(merge: Merge, entry: LogEntry, commits: list[LogEntry]) -> Words:
     """A squash carries title and description, a merge has both in its body, a rebase leaves the commits' own."""
-    if merge.how == "rebase":
+    if merge.how == "rebase" and commits:
         return Words(_clean(commits[0].subject), _clean(commits[0].body))
     number, merged = pull_number(entry.subject)
     if not merged:
