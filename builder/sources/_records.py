@@ -10,8 +10,6 @@ from itertools import islice
 from builder.gitlog import LogEntry
 from builder.links import closing_links
 from builder.models import Commit, IssueLink, PullRequest, Sha
-from builder.repo_config import LinkConvention
-from builder.sources._conventions import Conventions
 from builder.sources._history import Clone, moment, pull_number
 from builder.sources._merges import Merge
 
@@ -30,15 +28,13 @@ class Words:
 class Recorder:
     """Makes the records of one repository's merges.
 
-    `pulls` are the numbers known to be pull requests, which an issue link cannot mean.
+    `pulls` are the numbers known to be pull requests, which an issue link cannot mean. Links here are those in words;
+    a repository's conventions look into the change, which is read when a candidate is made of it.
     """
 
-    def __init__(
-        self, repo: str, clone: Clone, conventions: tuple[LinkConvention, ...], pulls: Collection[int]
-    ) -> None:
+    def __init__(self, repo: str, clone: Clone, pulls: Collection[int]) -> None:
         self._repo = repo
         self._clone = clone
-        self._conventions = Conventions(conventions, clone.path)
         self._pulls = pulls
 
     def records(self, merges: Iterable[Merge]) -> Iterator[PullRequest]:
@@ -73,10 +69,7 @@ class Recorder:
     def _links(self, merge: Merge, words: Words, entries: list[LogEntry]) -> tuple[IssueLink, ...]:
         pulls = {merge.number, *self._pulls}
         messages = [_clean(entry.message) for entry in entries]
-        said = closing_links(self._repo, title=words.title, body=words.body, messages=messages, pulls=pulls)
-        numbers = {link.number for link in said}
-        hinted = self._conventions.links(self._repo, words.title, (merge.base_commit, merge.merge_commit), pulls)
-        return said + tuple(link for link in hinted if link.number not in numbers)
+        return closing_links(self._repo, title=words.title, body=words.body, messages=messages, pulls=pulls)
 
 
 def _words(merge: Merge, entry: LogEntry, commits: list[LogEntry]) -> Words:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from builder.errors import UsageError
 from builder.models import PullRequest
 from builder.protocols import HarvestRequest
-from builder.repo_config import RepoConfig
 from builder.selection import Selection
 from builder.sources._history import Clone, moment
 from builder.sources._merges import MergeFinder
@@ -23,9 +22,6 @@ class GitSource:
     """Implements `protocols.Source`."""
 
     name = "git"
-
-    def __init__(self, config: RepoConfig) -> None:
-        self._config = config
 
     def pull_requests(self, request: HarvestRequest) -> Iterator[PullRequest]:
         """Newest merge first. Text is read as it is asked for; the graph takes about half a kilobyte a commit.
@@ -43,9 +39,8 @@ class GitSource:
         pulls = {merge.number for merge in merges}.union(history.pull_heads)
         del history
         wanted = (merge for merge in merges if selection.admits(merge.number, moment(merge.committed)))
-        yield from Recorder(request.repo, clone, self._config.links, pulls).records(wanted)
+        yield from Recorder(request.repo, clone, pulls).records(wanted)
 
 
-def create(*, config: RepoConfig | None = None) -> GitSource:
-    """A source that also follows the link conventions of the repository's `repo.yaml`."""
-    return GitSource(config or RepoConfig())
+def create() -> GitSource:
+    return GitSource()

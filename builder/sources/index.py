@@ -12,7 +12,6 @@ from typing import NamedTuple
 from builder.errors import IncompleteHarvestError, SettingsError, UsageError
 from builder.models import PullRequest, Sha
 from builder.protocols import HarvestRequest
-from builder.repo_config import RepoConfig
 from builder.selection import Selection
 from builder.sources._facts import Fact, read_facts
 from builder.sources._history import Clone, History, moment, pull_number
@@ -40,9 +39,6 @@ class IndexSource:
 
     name = "index"
 
-    def __init__(self, config: RepoConfig) -> None:
-        self._config = config
-
     def pull_requests(self, request: HarvestRequest) -> Iterator[PullRequest]:
         """The rows of the repository, newest merge first, with the words of the merge and of `refs/pull/N/head`.
 
@@ -64,7 +60,7 @@ class IndexSource:
         if not facts.problems:
             selection.check(row.merge.number for row in rows)
         wanted = [row for row in rows if selection.admits(row.merge.number, moment(row.merge.committed))]
-        recorder = Recorder(request.repo, clone, self._config.links, frozenset(history.pull_heads))
+        recorder = Recorder(request.repo, clone, frozenset(history.pull_heads))
         del history
         records = recorder.records(row.merge for row in wanted)
         yield from (_given(record, row) for record, row in zip(records, wanted, strict=True))
@@ -72,9 +68,8 @@ class IndexSource:
             raise IncompleteHarvestError(facts.problems)
 
 
-def create(*, config: RepoConfig | None = None) -> IndexSource:
-    """A source that also follows the link conventions of the repository's `repo.yaml`."""
-    return IndexSource(config or RepoConfig())
+def create() -> IndexSource:
+    return IndexSource()
 
 
 def _rows(facts: list[Fact], clone: Clone, history: History, problems: list[str]) -> list[_Row]:

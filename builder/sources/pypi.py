@@ -20,10 +20,8 @@ from builder.errors import UsageError
 from builder.fastimport import NewCommit, write_commits
 from builder.models import PullRequest
 from builder.protocols import HarvestRequest
-from builder.repo_config import RepoConfig
 from builder.selection import Selection
 from builder.sources._changelog import added_entry
-from builder.sources._conventions import Conventions
 from builder.sources._package_index import PackageIndex, Release
 from builder.sources._sdist import Tree, carried_over, read_tree, ships_tests, without_generated
 
@@ -48,9 +46,8 @@ class PypiSource:
 
     name = "pypi"
 
-    def __init__(self, index: PackageIndex, config: RepoConfig) -> None:
+    def __init__(self, index: PackageIndex) -> None:
         self._index = index
-        self._config = config
 
     def pull_requests(self, request: HarvestRequest) -> Iterator[PullRequest]:
         """Pairs of which both sdists ship tests, newest first; a pair is downloaded when it is asked for.
@@ -77,15 +74,15 @@ class PypiSource:
             _log.info("%s %s: no tests in the sdist", pair.new.project, pair.new.version)
             return None
         git_dir = request.work_dir / "histories" / f"{OWNER}__{canonicalize_name(pair.new.project)}.git"
-        return _record(request.repo, pair, git_dir, old, new, self._config)
+        return _record(request.repo, pair, git_dir, old, new)
 
 
-def create(*, config: RepoConfig | None = None, index: PackageIndex | None = None) -> PypiSource:
+def create(*, index: PackageIndex | None = None) -> PypiSource:
     """A source over `index`, by default the one that the process's environment configures for uv or pip.
 
-    It follows the link conventions of the project's `repo.yaml`. Raises SettingsError for an index that is no address.
+    Raises SettingsError for an index that is no address.
     """
-    return PypiSource(index or PackageIndex(os.environ), config or RepoConfig())
+    return PypiSource(index or PackageIndex(os.environ))
 
 
 def project_of(repo: str) -> str:
@@ -109,16 +106,15 @@ def consecutive(releases: list[Release]) -> list[Pair]:
     return pairs
 
 
-def _record(repo: str, pair: Pair, git_dir: Path, old: Tree, new: Tree, config: RepoConfig) -> PullRequest:
+def _record(repo: str, pair: Pair, git_dir: Path, old: Tree, new: Tree) -> PullRequest:
     base, merge = _write_history(git_dir, pair, old, new)
     project, version = pair.new.project, str(pair.new.version)
     entry = added_entry(old, new, version)
     fallback = f"{project} {version} follows {project} {pair.old.version}; its sdist ships no change log."
-    title = f"{project} {version}"
     return PullRequest(
         repo=repo,
         number=pair.number,
-        title=title,
+        title=f"{project} {version}",
         body=entry.text if entry else fallback,
         merged_at=pair.new.uploaded_at,
         created_at=pair.new.uploaded_at,
@@ -126,7 +122,6 @@ def _record(repo: str, pair: Pair, git_dir: Path, old: Tree, new: Tree, config: 
         merge_commit=merge,
         source="pypi",
         how_merged="release",
-        links=Conventions(config.links, git_dir).links(repo, title, (base, merge), ()),
         instance_id=f"{OWNER}__{canonicalize_name(project)}-{version}",
         version=str(pair.old.version),
         git_dir=str(git_dir),
