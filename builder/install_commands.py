@@ -78,7 +78,7 @@ def _take(words: list[str], path: str, tree: SourceTree, found: Installed) -> No
     from_tool = words[:1] == ["--tool"]
     previous = ""
     for word in words[1:] if from_tox or from_tool else words:
-        if previous in ("-r", "--requirement") or (word.startswith("-r") and len(word) > 2 and not word.startswith("--")):
+        if previous in ("-r", "--requirement") or re.match(r"-r.", word):
             _take_file(word.removeprefix("-r"), path, tree, found)
         elif from_tool:
             if previous in _GROUP_OPTIONS:

@@ -220,6 +220,8 @@ class EnvSpec(Record):
     commit: Sha
     as_of: datetime
     python: str
+    project: str = ""  # the distribution that the repository builds
+    build_backend: str = ""
     requirements: tuple[Requirement, ...]
     constraints: tuple[str, ...] = ()
     install: Literal["editable", "editable-isolated", "develop", "path", "none"]

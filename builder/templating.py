@@ -12,7 +12,7 @@ from builder.protocols import CACHE_DIR, CONTEXT_DIR, ENV_DIR, TESTBED
 
 
 class Templates:
-    """The templates below `directory`. In all of them the paths of a sandbox and the filter `quote` (shell) are known."""
+    """The templates below `directory`. All know the paths of a sandbox and the filter `quote` (shell)."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

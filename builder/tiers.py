@@ -48,11 +48,13 @@ _IGNORED_WORDS = {
 _TOOL_NAMES = re.compile(
     r"""(?x)
     black | blue | bandit | brunette | check-manifest | cruft | codecov | codespell | collective-checkdocs | coveralls
-    | commitizen | darglint | docformatter | doc8 | flake8(-.*)? | pep8-naming | pep8 | pycodestyle | pydocstyle | pyflakes
+    | commitizen
+    | darglint | docformatter | doc8 | flake8(-.*)? | pep8-naming | pep8 | pycodestyle | pydocstyle | pyflakes
     | pylint(-.*)? | pyupgrade | pyright | autoflake | autopep8 | isort | ruff | yapf | yamllint | interrogate | vulture
     | mypy | types-.* | pre-commit | twine | towncrier | bump2version | bumpversion | bump-my-version | releaser
     | sphinx(-.*)? | .*-sphinx-theme | sphinxcontrib-.* | mkdocs(-.*)? | mkdocstrings(-.*)? | mike | furo | nbsphinx
-    | numpydoc | recommonmark | myst-parser | jupyter-book | readthedocs-.* | pdoc3? | tox(-.*)? | nox | build | pipdeptree
+    | numpydoc
+    | recommonmark | myst-parser | jupyter-book | readthedocs-.* | pdoc3? | tox(-.*)? | nox | build | pipdeptree
     | pyinstaller | safety | hooky | semantic-release | python-semantic-release | radon | xenon | pytype | pyre-check
     """
 )
