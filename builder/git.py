@@ -12,6 +12,7 @@ import tempfile
 import weakref
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from builder.errors import Rejected, RepositoryError
@@ -26,6 +27,7 @@ _DIFF = (
     "--src-prefix=a/", "--dst-prefix=b/",
 )  # fmt: skip
 _VERSION_TAG = r"(?i)(?:.*[-_/])?(?:v|ver|version|release|rel)?[-_.]?(\d+(?:[._]\d+)+(?:[-._+]?[a-z0-9]+)*)"
+_PULL_HEAD = re.compile(r"refs/pull/(\d+)/head")
 _GLOB_SPECIAL = re.compile(r"[*?\[\\]")
 
 
@@ -106,6 +108,15 @@ class Repository:
         lines = output.decode("utf-8", "surrogateescape").splitlines()
         return {name: sha for sha, name in (line.split(" ", 1) for line in lines)}
 
+    @cached_property
+    def pull_numbers(self) -> frozenset[int]:
+        """The numbers that are pull requests by `refs/pull/<number>/head`; few or none in an ordinary clone."""
+        return frozenset(int(found[1]) for name in self.refs("refs/pull/") if (found := _PULL_HEAD.fullmatch(name)))
+
+    def pull_head(self, number: int) -> Sha | None:
+        """The last commit of a pull request, where the clone has it."""
+        return self.refs(f"refs/pull/{number}/head").get(f"refs/pull/{number}/head")
+
     # --- content
 
     def read_file(self, commit: Sha, path: str) -> bytes | None:
@@ -148,14 +159,14 @@ class Repository:
         """
         return self.diff(base_commit, self.merged_tree(base_commit, merge_commit))
 
-    def merged_tree(self, base_commit: Sha, merge_commit: Sha) -> Sha:
-        """The tree that `merged_diff` makes of `base_commit`."""
-        parents = self.parents(merge_commit)
-        if not parents:
+    def merged_tree(self, base_commit: Sha, merge_commit: Sha, *, start: Sha | None = None) -> Sha:
+        """The tree that `merged_diff` makes of `base_commit`; the change begins at `start` (default: the parent)."""
+        start = start or next(iter(self.parents(merge_commit)), None)
+        if start is None:
             raise Rejected(Reason.PATCH_FAILED, f"{merge_commit} has no parent")
-        if parents[0] == base_commit:
+        if start == base_commit:
             return self.tree(merge_commit)
-        root = self._made_up(parents[0])  # git 2.38 cannot be told the base of a merge in any other way
+        root = self._made_up(start)  # git 2.38 cannot be told the base of a merge in any other way
         sides = [self._made_up(side, "-p", root) for side in (base_commit, merge_commit)]
         try:
             output = self._git.run("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", *sides)
