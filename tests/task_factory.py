@@ -12,8 +12,9 @@ from builder.publish import DataSet, validation
 from builder.rows import PublishedRow, Validation, build_rows
 from builder.templating import Templates
 
+TEST_DIRECTORY = Path(__file__).parent
 MOMENT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
-TEMPLATES = Templates(Path(__file__).parent.parent / "templates")
+TEMPLATES = Templates(TEST_DIRECTORY.parent / "templates")
 STATEMENT = "The parser drops the last line of its input where there is no newline at the end. " * 3
 PATCH = (
     b"diff --git a/src/parser.py b/src/parser.py\n"
