@@ -94,18 +94,15 @@ def size_category(rows: int) -> str:
 def stages(funnel: Funnel, figures: Figures) -> list[Stage]:
     """The funnel line by line, with lite where `full` has rows.
 
-    Raises ValueError where a stage has more results than inputs.
+    A workspace can hold results of inputs that it has dropped since, so a stage may show more than the one before it.
     """
     counts = [funnel.pull_requests, funnel.candidates, funnel.built, funnel.validated]
     names = ["Merged changes", "Candidates", "Environment and image built", "Validated"]
     losses: list[Mapping[str, int]] = [{}, funnel.not_candidates, funnel.not_built, funnel.not_validated]
     result = []
     for position, (name, count, lost) in enumerate(zip(names, counts, losses, strict=True)):
-        before = counts[position - 1] if position else count
-        pending = before - count - sum(lost.values())
-        if pending < 0:
-            raise ValueError(f"the funnel's stage {name!r} has {-pending} more results than inputs")
-        result.append(Stage(name, count, tuple(sorted(lost.items())), pending))
+        pending = counts[position - 1] - count - sum(lost.values()) if position else 0
+        result.append(Stage(name, count, tuple(sorted(lost.items())), max(0, pending)))
     return [*result, Stage("Lite", figures.splits["lite"].rows)] if figures.splits["full"].rows else result
 
 

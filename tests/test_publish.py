@@ -37,7 +37,8 @@ def loaded(directory: Path, home: Path) -> dict[str, Any]:
         "datasets.disable_progress_bars()\n"
         "print(json.dumps({name: split.to_list() for name, split in datasets.load_dataset(sys.argv[1]).items()}))"
     )
-    offline = {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "PATH": os.environ["PATH"]}
+    inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    offline = {**inherited, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     command = [sys.executable, "-W", "error", "-c", script, str(directory)]
     result = subprocess.run(command, env=offline, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
