@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise, takewhile
 from pathlib import PurePosixPath
 
 from builder.fastimport import TreeFile
@@ -53,16 +54,25 @@ def _lines(entry: TreeFile) -> list[str]:
 
 
 def _gained(before: list[str], after: list[str]) -> list[str]:
-    matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
-    parts = [after[j1:j2] for tag, _, _, j1, j2 in matcher.get_opcodes() if tag in ("insert", "replace")]
+    """The added lines; what both have in common at the ends is set aside first, or long files take minutes."""
+    start = _alike(before, after)
+    end = _alike(before[start:][::-1], after[start:][::-1])
+    old, new = before[start : len(before) - end], after[start : len(after) - end]
+    matcher = difflib.SequenceMatcher(a=old, b=new, autojunk=False)
+    parts = [new[j1:j2] for tag, _, _, j1, j2 in matcher.get_opcodes() if tag in ("insert", "replace")]
     return [line for part in parts for line in part]
+
+
+def _alike(one: list[str], other: list[str]) -> int:
+    """How many lines from the start on are the same in both."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _section(lines: list[str], version: str) -> list[str]:
     """From the heading that names `version` to the next one that names another; nothing if there is none."""
     inside = False
     section: list[str] = []
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for line, following in pairwise([*lines, ""]):
         named = _heading_version(line, following)
         if named:
             inside = named == version

@@ -80,7 +80,7 @@ class Clone:
         return History({entry.sha: _node(entry, position) for position, entry in log}, tips, heads)
 
     def read(self, shas: Iterable[Sha]) -> Iterator[LogEntry]:
-        """The commits with their messages, in the order given."""
+        """The commits with their messages, in the order given; git names a commit once, however often it is asked."""
         batch: list[Sha] = []
         for sha in shas:
             batch.append(sha)

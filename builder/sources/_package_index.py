@@ -129,7 +129,7 @@ class PackageIndex:
 
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
-            wait=tenacity.wait_exponential_jitter(initial=self._wait_seconds, jitter=self._wait_seconds, max=20),
+            wait=tenacity.wait_random_exponential(multiplier=self._wait_seconds, max=20),
             retry=tenacity.retry_if_exception_type((requests.ConnectionError, requests.Timeout, _TryAgain)),
             reraise=True,
         )

@@ -75,15 +75,15 @@ def create() -> IndexSource:
 def _rows(facts: list[Fact], clone: Clone, history: History, problems: list[str]) -> list[_Row]:
     """Newest merge first; what is wrong with the others goes to `problems`."""
     absent = clone.absent(sha for fact in facts for sha in (fact.base_commit, fact.merge_commit))
-    there = [fact for fact in facts if not absent.intersection((fact.base_commit, fact.merge_commit))]
-    problems.extend(_absence(fact, clone, absent) for fact in facts if fact not in there)
-    entries = clone.read(fact.merge_commit for fact in there)
-    tips = (_Tip(int(e.committer_date.timestamp()), e.parents, pull_number(e.subject)[0]) for e in entries)
+    lacking = [fact for fact in facts if absent.intersection((fact.base_commit, fact.merge_commit))]
+    problems.extend(_absence(fact, clone, absent) for fact in lacking)
+    there = [fact for fact in facts if absent.isdisjoint((fact.base_commit, fact.merge_commit))]
+    tips = _tips(clone, there)
     finder = MergeFinder(history)
     found = {merge.number: merge for merge in finder.merges()}
     rows: dict[int, _Row] = {}
-    for fact, tip in zip(there, tips, strict=True):
-        row = _row(fact, tip, found, finder, history)
+    for fact in there:
+        row = _row(fact, tips[fact.merge_commit], found, finder, history)
         if isinstance(row, str):
             problems.append(row)
         elif row.merge.number in rows:
@@ -93,6 +93,11 @@ def _rows(facts: list[Fact], clone: Clone, history: History, problems: list[str]
         else:
             rows[row.merge.number] = row
     return sorted(rows.values(), key=lambda row: (-row.merge.committed, -row.merge.number))
+
+
+def _tips(clone: Clone, facts: list[Fact]) -> dict[Sha, _Tip]:
+    entries = clone.read(dict.fromkeys(fact.merge_commit for fact in facts))
+    return {e.sha: _Tip(int(e.committer_date.timestamp()), e.parents, pull_number(e.subject)[0]) for e in entries}
 
 
 def _absence(fact: Fact, clone: Clone, absent: set[Sha]) -> str:

@@ -62,6 +62,8 @@ class PypiSource:
         for pair in reversed(pairs):
             if not selection.admits(pair.number, pair.new.uploaded_at):
                 continue
+            if request.releases and str(pair.new.version) not in request.releases:
+                continue
             pull_request = self._pull_request(request, pair)
             if pull_request:
                 yield pull_request
