@@ -24,6 +24,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Protocol
+
+
+class Jsonable(Protocol):
+    """A record: `models.Record`, seen from below."""
+
+    def to_json(self) -> str: ...
 
 
 class BuilderError(Exception):
@@ -120,9 +127,10 @@ class DiskFullError(InfrastructureError):
 
 
 class Rejected(Exception):  # noqa: N818  an outcome, not an error
-    """The item at hand is not a task, for one of the reasons in `models.Reason`."""
+    """The item at hand is not a task, for one of the reasons in `models.Reason`; `record` is what shows it, if any."""
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", record: Jsonable | None = None) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+        self.record = record

@@ -115,7 +115,8 @@ class Pipeline:
         try:
             return result(DONE, self._patiently(step, item, log).to_json())
         except Rejected as rejection:
-            return result(REJECTED, None, rejection.reason, rejection.detail)
+            shown = rejection.record.to_json() if rejection.record else None
+            return result(REJECTED, shown, rejection.reason, rejection.detail)
         except ServiceMissingError:
             raise
         except BuilderError as error:

@@ -171,6 +171,9 @@ class Runtime(Protocol):
     def clean(self) -> Leftovers:
         """Remove what earlier, killed runs left behind."""
 
+    def purge(self) -> int:
+        """Remove every built layer and every cache that no one uses; returns the bytes freed. All can be made again."""
+
     def close(self) -> None:
         """Kill every running sandbox of this object; their `exec` raises SandboxError, and so does a new `start`."""
 
@@ -180,7 +183,8 @@ class HarvestRequest:
     """Which part of which repository.
 
     `git_dir` is a local clone; a source without one may make a repository below `work_dir`. `index` is a file of
-    facts. Dates are ISO 8601, inclusive, UTC, and compared with the merge. `pulls` and `limit` narrow further.
+    facts. Dates are ISO 8601, inclusive, UTC, and compared with the merge. `pulls`, `releases` (of a
+    project on the package index) and `limit` narrow further.
     """
 
     repo: str
@@ -190,6 +194,7 @@ class HarvestRequest:
     since: str | None = None
     until: str | None = None
     pulls: tuple[int, ...] = ()
+    releases: tuple[str, ...] = ()
     limit: int | None = None
 
 

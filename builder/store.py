@@ -168,11 +168,11 @@ class Store:
         row = self._db.execute(f"{_SELECT} WHERE step = ? AND item = ?", (step, item)).fetchone()
         return None if row is None else _result(row)
 
-    def results(self, step: str, *, repo: str | None = None, outcome: str | None = None) -> Iterator[Result]:
-        """The step's results by item, one at a time."""
+    def results(self, step: str, *, repo: str = "", outcome: str = "") -> Iterator[Result]:
+        """The step's results by item, one at a time; of one repository or outcome where it is given."""
         where, values = ["step = ?"], [step]
         for column, value in (("repo", repo), ("outcome", outcome)):
-            if value is not None:
+            if value:
                 where.append(f"{column} = ?")
                 values.append(value)
         query = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY item"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,11 @@ from builder.runtimes._bwrap_process import Command
 
 _OLDEST_KERNEL = (5, 11)
 _SECONDS = 60.0
-_SCRIPT = "read -r word <seen && [ $word = lower ] && rm seen && [ ! -e seen ] && mkdir made && echo upper >made/file"
+_SCRIPT = """set -e
+read -r word <seen; test "$word" = lower
+rm seen; test ! -e seen
+rm -r full; mkdir full; test ! -e full/file
+"""
 _SYSCTLS = (
     ("kernel/unprivileged_userns_clone", "0", "sudo sysctl kernel.unprivileged_userns_clone=1"),
     ("user/max_user_namespaces", "0", "sudo sysctl user.max_user_namespaces=15000"),
@@ -35,7 +40,8 @@ def probe(root: Path, uv: Path) -> None:
         raise RuntimeMissingError("there is no /bin/bash on this machine", hint="Install bash.")
     lower = root / "lower"
     for name in ("testbed", "env"):
-        (lower / name).mkdir(parents=True)
+        (lower / name / "full").mkdir(parents=True)
+        (lower / name / "full" / "file").touch()
     (lower / "testbed" / "seen").write_text("lower\n", encoding="ascii")
     view = View(root, Interpreter("3", Path("/usr"), Path("/usr/bin/python3")), uv, [lower], [])
     _bwrap_command.prepare(view)
@@ -45,9 +51,11 @@ def probe(root: Path, uv: Path) -> None:
 
 
 def _run(view: View, script: Path) -> ExecResult:
-    options = _bwrap_command.arguments(view, workdir="/testbed", script=script, env={})
+    limits = Limits()
+    memory = limits.memory_bytes
+    options = _bwrap_command.arguments(view, workdir="/testbed", script=script, env={}, memory_bytes=memory)
     words = ["/bin/bash", _bwrap_command.SCRIPT]
-    return _bwrap_process.run(Command(options, words, _SECONDS, Limits(), view.root))
+    return _bwrap_process.run(Command(options, words, _SECONDS, limits, view.root, threading.Event()))
 
 
 def _judge(attempt: Callable[[], ExecResult], root: Path) -> None:

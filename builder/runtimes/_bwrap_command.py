@@ -13,7 +13,7 @@ from builder.runtimes import _machine
 
 SCRIPT = "/run/builder/script"
 _POINTS = {"testbed": TESTBED, "env": ENV_DIR}
-_SHARED_MEMORY_BYTES = 1024**3
+_SHARED_MEMORY_PART = 4
 _OTHER_MEMORY_BYTES = 64 * 1024**2
 
 _ISOLATION = (
@@ -64,12 +64,12 @@ def prepare(view: View) -> None:
     _machine.write_tools(view.root / "bin", view.python)
 
 
-def arguments(view: View, *, workdir: str, script: Path | None, env: Mapping[str, str]) -> list[str]:
-    """All options of one command. The root and /dev are made read-only last, when every mount point exists."""
+def arguments(view: View, *, workdir: str, script: Path | None, env: Mapping[str, str], memory_bytes: int) -> list[str]:
+    """All options of one command; /dev/shm gets a part of `memory_bytes`. The root and /dev are made read-only last, when every mount point exists."""
     options = [*_ISOLATION, *_machine.system_arguments(view.python.prefix, view.hidden)]
     options += _machine.identity_arguments(view.root / "etc")
     options += ["--ro-bind", str(view.root / "bin"), _machine.TOOLS, "--ro-bind", str(view.uv), _machine.UV]
-    options += _devices()
+    options += _devices(memory_bytes // _SHARED_MEMORY_PART)
     options += _writable(view)
     options += _inputs(view, script)
     if view.network:
@@ -80,11 +80,11 @@ def arguments(view: View, *, workdir: str, script: Path | None, env: Mapping[str
     return options
 
 
-def _devices() -> list[str]:
+def _devices(shared_memory: int) -> list[str]:
     """Memory file systems have sizes, since what lies in them is in nobody's resident memory."""
     return [
         *("--proc", "/proc", "--dev", "/dev"),
-        *("--perms", "1777", "--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108
+        *("--perms", "1777", "--size", str(shared_memory), "--tmpfs", "/dev/shm"),  # noqa: S108
         *("--remount-ro", "/dev"),
         *("--perms", "0755", "--size", str(_OTHER_MEMORY_BYTES), "--tmpfs", "/run"),
         *("--perms", "1777", "--size", str(_OTHER_MEMORY_BYTES), "--tmpfs", "/var/tmp"),  # noqa: S108

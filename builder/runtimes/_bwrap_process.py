@@ -17,6 +17,7 @@ import selectors
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,13 +50,17 @@ exit $?
 
 @dataclass(frozen=True)
 class Command:
-    """`arguments` are bwrap's options, `words` the program and its arguments inside, `scratch` what counts as disk."""
+    """`arguments` are bwrap's options, `words` the program and its arguments inside, `scratch` what counts as disk.
+
+    Once `closed` is set the command is killed, and running it raises SandboxError.
+    """
 
     arguments: Sequence[str]
     words: Sequence[str]
     timeout: float
     limits: Limits
     scratch: Path
+    closed: threading.Event
     stdin: IO[bytes] | None = None
 
 
@@ -197,6 +202,8 @@ class _Running:
             if now - self._killed_at > _DEATH_SECONDS:
                 raise SandboxError("a killed sandbox does not end")
             return
+        if self._command.closed.is_set():
+            raise SandboxError("the runtime was closed")
         self._timed_out = now - self._started >= self._command.timeout
         self._killed_by = self._broken_limit()
         if self._timed_out or self._killed_by:

@@ -56,6 +56,7 @@ class BubblewrapRuntime:
         self._checking = threading.Lock()
         self._checked = False
         self._bases: set[str] = set()
+        self._closed = threading.Event()
 
     def check(self) -> None:
         """Start a sandbox over two layers, once per runtime. Raises RuntimeMissingError with the remedy."""
@@ -89,7 +90,7 @@ class BubblewrapRuntime:
         with self._directory() as root:
             view = self._view(image, root, network=network, cache=cache, below=self._layers.directories(image))
             _bwrap_command.prepare(view)
-            yield BubblewrapSandbox(view, limits or Limits())
+            yield BubblewrapSandbox(view, limits or Limits(), self._closed)
 
     def clean(self) -> Leftovers:
         """Remove the sandboxes and half-built layers of processes that are gone."""
@@ -100,6 +101,18 @@ class BubblewrapRuntime:
             _owned.remove_tree(path)
         _cgroups.remove_abandoned()
         return Leftovers(len(sandboxes), len(layers), size)
+
+    def purge(self) -> int:
+        """Remove every layer and every cache. Nothing may be running in the workspace."""
+        kept = [self._workspace / name for name in ("layers", "cache")]
+        freed = sum(used_bytes(path) for path in kept)
+        for path in kept:
+            _owned.remove_tree(path)
+        return freed
+
+    def close(self) -> None:
+        """Kill every running command; they raise SandboxError, and so does whatever is started afterwards."""
+        self._closed.set()
 
     @property
     def _sandboxes(self) -> Path:
@@ -133,7 +146,7 @@ class BubblewrapRuntime:
             view = view.with_context(image.context)
             _bwrap_command.prepare(view)
             env = {**_BUILD_ENV, **image.env}
-            result = BubblewrapSandbox(view, _BUILD_LIMITS).exec(image.script, timeout=timeout, env=env)
+            result = BubblewrapSandbox(view, _BUILD_LIMITS, self._closed).exec(image.script, timeout=timeout, env=env)
             _append(log, result.output)
             if not result.ok:
                 raise _build_failure.failure(image, result, timeout)
@@ -160,7 +173,9 @@ class BubblewrapRuntime:
         with self._directory() as root:
             view = self._view(image, root, network=False, cache="", below=[])
             _bwrap_command.prepare(view)
-            result = BubblewrapSandbox(view, Limits()).exec("\n".join([*tests, "true"]), timeout=_CHECK_SECONDS)
+            result = BubblewrapSandbox(view, Limits(), self._closed).exec(
+                "\n".join([*tests, "true"]), timeout=_CHECK_SECONDS
+            )
         missing = result.output.decode("utf-8", "replace").split("\n")[:-1]
         if missing or not result.ok:
             raise _build_failure.missing_packages(missing or list(image.system_packages))
@@ -169,9 +184,10 @@ class BubblewrapRuntime:
 class BubblewrapSandbox:
     """A `protocols.Sandbox`: every command is a bwrap process tree of its own over the same directories."""
 
-    def __init__(self, view: View, limits: Limits) -> None:
+    def __init__(self, view: View, limits: Limits, closed: threading.Event) -> None:
         self._view = view
         self._limits = limits
+        self._closed = closed
         self._busy = threading.Lock()
 
     def exec(
@@ -183,7 +199,7 @@ class BubblewrapSandbox:
             with _owned.writing(path):
                 path.write_bytes(script.encode("utf-8", "surrogateescape"))
             words = ["/bin/bash", _bwrap_command.SCRIPT]
-            options = _bwrap_command.arguments(self._view, workdir=workdir, script=path, env=env or {})
+            options = self._options(workdir, path, env or {})
             return self._run(options, words, timeout, self._limits)
 
     def write(self, path: str, data: bytes) -> None:
@@ -213,13 +229,17 @@ class BubblewrapSandbox:
             raise SandboxError(f"not an absolute path: {path!r}")
         words = ["/bin/bash", "--noprofile", "--norc", "-c", script, "bash", path]
         with self._busy:
-            options = _bwrap_command.arguments(self._view, workdir="/", script=None, env={"PATH": "/usr/bin:/bin"})
+            options = self._options("/", None, {"PATH": "/usr/bin:/bin"})
             return self._run(options, words, _FILE_SECONDS, limits, stdin)
+
+    def _options(self, workdir: str, script: Path | None, env: Mapping[str, str]) -> list[str]:
+        memory = self._limits.memory_bytes
+        return _bwrap_command.arguments(self._view, workdir=workdir, script=script, env=env, memory_bytes=memory)
 
     def _run(
         self, options: list[str], words: list[str], timeout: float, limits: Limits, stdin: IO[bytes] | None = None
     ) -> ExecResult:
-        return _bwrap_process.run(Command(options, words, timeout, limits, self._view.root, stdin))
+        return _bwrap_process.run(Command(options, words, timeout, limits, self._view.root, self._closed, stdin))
 
 
 def _uv() -> Path:

@@ -116,6 +116,14 @@ class ScriptedRuntime:
     def clean(self) -> Leftovers:
         return Leftovers()
 
+    def purge(self) -> int:
+        """Forget what was built."""
+        self.builds.clear()
+        return 0
+
+    def close(self) -> None:
+        """Nothing runs by itself."""
+
 
 class ScriptedSandbox:
     """A `protocols.Sandbox` over a dictionary of files, `files`, by absolute path."""

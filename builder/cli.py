@@ -1,0 +1,254 @@
+"""The command line: one thin function per command. Parse, call, show.
+
+Heavy modules are imported inside the functions, so that `builder --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from builder import __version__
+
+if TYPE_CHECKING:
+    from builder.commands import Outcome
+    from builder.settings import Settings
+    from builder.views import View
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+INTERRUPTED = 130
+
+
+def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
+    """A click option that can also be given as BUILDER_<NAME>."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    return click.option(*names, envvar=f"BUILDER_{long[2:].replace('-', '_').upper()}", show_default=True, **attributes)
+
+
+def common(command: Command) -> Callable[..., None]:
+    """Add the options that every command has; the command gets them as `settings`."""
+
+    @functools.wraps(command)
+    def with_settings(**options: Any) -> None:
+        command(settings=make_settings(options), **options)
+
+    decorated: Callable[..., None] = with_settings
+    for decorate in reversed(COMMON):
+        decorated = decorate(decorated)
+    return decorated
+
+
+COMMON = (
+    option(
+        "--workspace",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("workspace"),
+        help="Where state, layers and artefacts are kept.",
+    ),
+    option("--runtime", default="auto", help="Where untrusted code runs: auto or bubblewrap."),
+    option("--engine", default="local", help="Where our own work is scheduled."),
+    option("--workers", type=click.IntRange(min=1), default=None, help="Items worked on at a time. [processors]"),
+    option("--data-dir", type=click.Path(path_type=Path), default=None, help="Holds templates/ and instances/."),
+    option("--json", "as_json", is_flag=True, help="Print machine-readable output on stdout."),
+    option("--quiet", is_flag=True, help="No progress on stderr."),
+)
+
+
+def selection(command: Command) -> Command:
+    """The options that choose instances."""
+    command = option("--instance", "instances", multiple=True, help="Only this instance_id (repeatable).")(command)
+    return option("--repo", "repos", multiple=True, help="Only this repository, OWNER/NAME (repeatable).")(command)
+
+
+def make_settings(options: dict[str, Any]) -> Settings:
+    """Take the common options out of a command's options."""
+    from builder.settings import Settings, default_workers
+
+    return Settings(
+        workspace=options.pop("workspace"),
+        runtime=options.pop("runtime"),
+        engine=options.pop("engine"),
+        workers=options.pop("workers") or default_workers(),
+        json=options.pop("as_json"),
+        quiet=options.pop("quiet"),
+        data_dir=options.pop("data_dir"),
+    )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="builder")
+def cli() -> None:
+    """Turn repositories into verified, executable software-engineering tasks."""
+
+
+@cli.command()
+@click.argument("repos", nargs=-1, required=True, metavar="REPO...")
+@option("--source", default=None, help="git, index or pypi. [index with --index, pypi for pypi/NAME, else git]")
+@option("--git-dir", type=click.Path(path_type=Path), default=None, help="A local clone with its whole history.")
+@option("--index", type=click.Path(path_type=Path), default=None, help="A JSON Lines file of facts.")
+@option("--since", default=None, help="Merged on or after this date (ISO 8601).")
+@option("--until", default=None, help="Merged on or before this date (ISO 8601).")
+@option("--pull", "pulls", type=int, multiple=True, help="Only this pull request (repeatable).")
+@option("--release", "releases", multiple=True, help="Only this release of a pypi/NAME project (repeatable).")
+@option("--limit", type=click.IntRange(min=1), default=None, help="At most this many changes, newest first.")
+@common
+def harvest(repos: tuple[str, ...], source: str | None, settings: Settings, **narrowed: Any) -> None:
+    """Read merged changes of repositories and make candidate tasks of them."""
+    from builder import commands, session, views
+    from builder.protocols import HarvestRequest
+
+    with session.writing(settings) as opened:
+        request = HarvestRequest("", opened.work_dir, **narrowed)
+        outcome = commands.harvest(opened, repos, source, request)
+        show(settings, views.harvested(opened.store, repos), outcome)
+
+
+@cli.command("build-images")
+@selection
+@common
+def build_images(repos: tuple[str, ...], instances: tuple[str, ...], settings: Settings) -> None:
+    """Resolve environments and build the layers of candidate tasks."""
+    from builder import commands, session, views
+
+    with session.writing(settings) as opened:
+        chosen = commands.select(opened, repos, instances)
+        outcome = commands.build_images(opened, chosen)
+        show(settings, views.images(opened.store, chosen), outcome)
+
+
+@cli.command()
+@selection
+@option("--runs", type=click.IntRange(min=1), default=3, help="Fresh runs on each side of the gold patch.")
+@option("--f2p-rule", type=click.Choice(["swe-bench", "swe-gym"]), default="swe-bench", help="What FAIL_TO_PASS means.")
+@option("--timeout", type=click.IntRange(min=1), default=1800, help="Seconds for one run of an instance's tests.")
+@common
+def validate(repos: tuple[str, ...], instances: tuple[str, ...], settings: Settings, **rules: Any) -> None:
+    """Run the tests before and after the gold patch, and keep what can be trusted."""
+    from builder import commands, session, views
+    from builder.jobs import ValidationRules
+
+    with session.writing(settings) as opened:
+        chosen = commands.select(opened, repos, instances)
+        outcome = commands.validate(opened, chosen, ValidationRules(rules["runs"], rules["f2p_rule"], rules["timeout"]))
+        show(settings, views.validations(opened.store, chosen), outcome)
+
+
+@cli.command()
+@click.argument("target", metavar="dir:PATH")
+@option("--split", "splits", type=click.Choice(["raw", "full", "lite"]), multiple=True, help="Only this split.")
+@option("--dry-run", is_flag=True, help="Only say what would change.")
+@common
+def push(target: str, splits: tuple[str, ...], dry_run: bool, settings: Settings) -> None:
+    """Write the data set: parquet files, splits raw, full and lite, and a card."""
+    from builder import commands, session, views
+
+    with session.reading(settings) as store:
+        show(settings, views.pushed(commands.push(settings, store, target, splits, dry_run=dry_run)))
+
+
+@cli.command()
+@click.argument("kind", metavar="facts")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@common
+def export(kind: str, directory: Path, settings: Settings) -> None:
+    """Write the validated instances in another form: `facts` has ids, commits, counts and locks, no text or code."""
+    from builder import commands, session, views
+
+    with session.reading(settings) as store:
+        show(settings, views.exported(kind, directory, commands.export(store, kind, directory)))
+
+
+@cli.command()
+@common
+def status(settings: Settings) -> None:
+    """Count what the workspace holds, by repository, step and outcome."""
+    from builder import session, views
+
+    with session.reading(settings) as store:
+        show(settings, views.status(store))
+
+
+@cli.command("show")
+@click.argument("instance_id")
+@common
+def show_instance(instance_id: str, settings: Settings) -> None:
+    """Show all that is known about an instance; with --json, its published row."""
+    from builder import session, views
+
+    with session.reading(settings) as store:
+        show(settings, views.instance(settings, store, instance_id))
+
+
+@cli.command()
+@common
+def doctor(settings: Settings) -> None:
+    """Check what this machine has of what is needed, and say what to do about the rest."""
+    from builder import diagnosis, views
+
+    findings = diagnosis.examine(settings)
+    show(settings, views.findings(findings))
+    if not all(finding.ok for finding in findings if finding.needed):
+        sys.exit(3)
+
+
+@cli.command()
+@option("--layers", is_flag=True, help="Also remove all built layers and downloads; the next build makes them again.")
+@common
+def clean(layers: bool, settings: Settings) -> None:
+    """Remove what killed runs left behind."""
+    from builder import commands, session, views
+
+    with session.writing(settings) as opened:
+        leftovers = commands.clean(opened)
+        show(settings, views.cleaned(leftovers, commands.remove_layers(opened) if layers else None))
+
+
+@cli.command()
+@option("--sample", is_flag=True, help="Use the built-in sample repository instead of real releases.")
+@common
+def demo(sample: bool, settings: Settings) -> None:
+    """Run the whole job on four real release pairs from the package index."""
+    from builder import demonstration
+
+    shown = demonstration.sample(settings) if sample else demonstration.releases(settings)
+    show(settings, shown.view, shown.outcome)
+
+
+def show(settings: Settings, view: View, outcome: Outcome | None = None) -> None:
+    """Print a view as text or JSON, then the errors of the run; exit 1 if there were any."""
+    print(json.dumps(view.data, indent=2) if settings.json else view.text)
+    if outcome is not None and outcome.errors:
+        from builder import views
+
+        print(views.errors(outcome), file=sys.stderr)
+        sys.exit(1)
+
+
+def main() -> NoReturn:
+    """The entry point: errors become their message, their hint and their exit code."""
+    from builder.errors import BuilderError
+
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        print("Interrupted. What was finished is kept; the same command goes on from there.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BuilderError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader went away (`builder status | head`): nothing to say, and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(0)

@@ -1,0 +1,236 @@
+"""What each command of the command line does, with the steps it needs before it. Shows nothing; returns values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder import jobs, plugins
+from builder.errors import UnknownNameError, UsageError
+from builder.facts import facts_path
+from builder.jobs import Prepared, ValidationRecord, ValidationRules
+from builder.models import Environment, TaskInstance, ValidationReport
+from builder.pipeline import Summary, record_found
+from builder.protocols import HarvestRequest, Leftovers
+from builder.session import Session
+from builder.settings import Settings
+from builder.store import DONE, REJECTED, Attempt, Store
+
+if TYPE_CHECKING:
+    from builder.figures import Funnel
+    from builder.publish import Push
+    from builder.rows import Row
+
+PYPI_OWNER = "pypi/"
+
+
+@dataclass
+class Outcome:
+    """What a command did: the summaries of its steps, in order."""
+
+    summaries: list[Summary] = field(default_factory=list)
+
+    @property
+    def errors(self) -> list[Attempt]:
+        """The attempts that failed for no fault of their item."""
+        return [attempt for summary in self.summaries for attempt in summary.errors]
+
+
+@dataclass(frozen=True)
+class Validated:
+    """An instance that is a task, with what it was validated in."""
+
+    instance: TaskInstance
+    environment: Environment
+    report: ValidationReport
+
+
+def harvest(session: Session, repos: Sequence[str], source: str | None, request: HarvestRequest) -> Outcome:
+    """Harvest repositories (`request.repo` is ignored) and make candidates of what is found.
+
+    What a source yields before it breaks is kept. Raises UsageError, RepositoryError, NetworkMissingError.
+    """
+    if len(repos) > 1 and (request.git_dir or request.index or request.pulls):
+        raise UsageError(
+            "--git-dir, --index and --pull go with one repository", hint="Call harvest once for each repository."
+        )
+    outcome = Outcome()
+    for repo in repos:
+        _harvest_one(session, source or _source_for(repo, request), replace(request, repo=repo))
+        keys = [one.item for one in session.store.results(jobs.PULL_REQUEST, repo=repo)]
+        outcome.summaries.append(jobs.make_candidates(session, keys))
+    return outcome
+
+
+def select(session: Session, repos: Sequence[str], ids: Sequence[str]) -> list[TaskInstance]:
+    """The candidates of the workspace that are meant: all, or those of some repositories, or some ids.
+
+    Raises UnknownNameError with the nearest name.
+    """
+    for repo in repos:
+        known = {count.repo for count in session.store.counts()}
+        if repo not in known:
+            raise UnknownNameError("repository", repo, known, hint="`builder harvest` makes a repository known.")
+    if not ids:
+        stored = [one for repo in repos or ("",) for one in session.store.results(jobs.CANDIDATE, repo=repo)]
+        return [TaskInstance.from_json(one.value) for one in stored if one.outcome == DONE and one.value]
+    return [_candidate(session.store, instance_id) for instance_id in ids]
+
+
+def build_images(session: Session, instances: Sequence[TaskInstance]) -> Outcome:
+    """Plan the environments of candidates and build their layers."""
+    outcome = Outcome([jobs.plan_environments(session, instances)])
+    outcome.summaries.append(jobs.build_images(session, _prepared(session.store, instances)))
+    return outcome
+
+
+def validate(session: Session, instances: Sequence[TaskInstance], rules: ValidationRules) -> Outcome:
+    """Validate candidates; environments and layers that are missing are made first."""
+    outcome = build_images(session, instances)
+    built = []
+    for one in _prepared(session.store, instances):
+        result = session.store.result(jobs.IMAGE, one.instance.instance_id)
+        if result and result.value:
+            built.append((one, jobs.ImageRecord.from_json(result.value).image))
+    outcome.summaries.append(jobs.validate_instances(session, built, rules))
+    return outcome
+
+
+def push(settings: Settings, store: Store, target: str, splits: Sequence[str], *, dry_run: bool) -> Push:
+    """Publish the workspace's data set to `dir:PATH`. Raises UsageError, DiskFullError, WorkspaceError."""
+    from builder import publish, rows
+    from builder.templating import Templates
+
+    kind, _, place = target.partition(":")
+    if kind != "dir" or not place:
+        raise UsageError(f"{target!r} is not a target for push", hint="Write dir:PATH, for instance dir:./dataset.")
+    templates = Templates(settings.templates_dir)
+    verdicts = (publish.validation(one.instance, one.environment, one.report, templates) for one in validated(store))
+    published = rows.build_rows(_records(store, jobs.CANDIDATE, TaskInstance), verdicts)
+    chosen = (row for row in published if not splits or row.split in splits)
+    data = publish.DataSet(chosen, funnel(store), Path(place).resolve().name)
+    if dry_run:
+        return publish.preview_directory(data, Path(place), templates)
+    return publish.push_directory(data, Path(place), templates)
+
+
+def export(store: Store, kind: str, directory: Path) -> int:
+    """Write the validated instances in another form; returns how many. Raises UnknownNameError."""
+    exporter = plugins.load("exports", kind).create()
+    entries = ((one.instance, one.environment, one.report) for one in validated(store))
+    return int(exporter.write(directory, entries))
+
+
+def validated(store: Store) -> Iterator[Validated]:
+    """Every instance that is a task, by `instance_id`."""
+    for instance_id in store.items(jobs.VALIDATION):
+        one = validated_instance(store, instance_id)
+        if one:
+            yield one
+
+
+def validated_instance(store: Store, instance_id: str) -> Validated | None:
+    """The instance if it is a task."""
+    found = [store.result(step, instance_id) for step in (jobs.CANDIDATE, jobs.ENVIRONMENT, jobs.VALIDATION)]
+    candidate, environment, validation = (one.value if one and one.outcome == DONE else None for one in found)
+    if not (candidate and environment and validation):
+        return None
+    return Validated(
+        TaskInstance.from_json(candidate),
+        Environment.from_json(environment),
+        ValidationRecord.from_json(validation).report,
+    )
+
+
+def clean(session: Session) -> Leftovers:
+    """Remove what killed runs left in the workspace."""
+    return session.runtime.clean()
+
+
+def remove_layers(session: Session) -> int:
+    """Remove everything that the runtime can build or download again; returns the bytes that were freed."""
+    return session.runtime.purge()
+
+
+def funnel(store: Store) -> Funnel:
+    """How many changes came through each stage, and why the others did not."""
+    from builder.figures import Funnel
+
+    done = dict.fromkeys(jobs.STEPS, 0)
+    lost: dict[str, dict[str, int]] = {step: {} for step in jobs.STEPS}
+    for count in store.counts():
+        if count.outcome == DONE:
+            done[count.step] += count.number
+        elif count.outcome == REJECTED:
+            lost[count.step][count.reason] = lost[count.step].get(count.reason, 0) + count.number
+    not_built = dict(lost[jobs.ENVIRONMENT])
+    for reason, number in lost[jobs.IMAGE].items():
+        not_built[reason] = not_built.get(reason, 0) + number
+    return Funnel(
+        pull_requests=done[jobs.PULL_REQUEST],
+        candidates=done[jobs.CANDIDATE],
+        built=done[jobs.IMAGE],
+        validated=done[jobs.VALIDATION],
+        not_candidates=lost[jobs.CANDIDATE],
+        not_built=not_built,
+        not_validated=lost[jobs.VALIDATION],
+    )
+
+
+def published_row(settings: Settings, store: Store, instance_id: str) -> Row | None:
+    """The row of a validated instance, else of a candidate, else None."""
+    from builder import publish, rows
+    from builder.templating import Templates
+
+    one = validated_instance(store, instance_id)
+    if one:
+        templates = Templates(settings.templates_dir)
+        return rows.validated_row(publish.validation(one.instance, one.environment, one.report, templates))
+    candidate = store.result(jobs.CANDIDATE, instance_id)
+    if candidate and candidate.outcome == DONE and candidate.value:
+        return rows.candidate_row(TaskInstance.from_json(candidate.value))
+    return None
+
+
+def _source_for(repo: str, request: HarvestRequest) -> str:
+    if repo.startswith(PYPI_OWNER):
+        return "pypi"
+    return "index" if request.index else "git"
+
+
+def _harvest_one(session: Session, source_name: str, request: HarvestRequest) -> None:
+    from builder.harvest import harvest as harvested
+
+    module = plugins.load("sources", source_name)
+    if source_name == "index" and request.index is None:
+        request = replace(request, index=facts_path(session.settings.instances_dir, request.repo))
+    source = module.create()
+    pulls = (
+        pull if pull.git_dir else pull.model_copy(update={"git_dir": str((request.git_dir or Path()).absolute())})
+        for pull in harvested(request, source)
+    )
+    record_found(session.store, jobs.PULL_REQUEST, ((jobs.pull_request_id(pull), pull.repo, pull) for pull in pulls))
+
+
+def _prepared(store: Store, instances: Iterable[TaskInstance]) -> list[Prepared]:
+    prepared = []
+    for instance in instances:
+        result = store.result(jobs.ENVIRONMENT, instance.instance_id)
+        if result and result.outcome == DONE and result.value:
+            prepared.append(Prepared(instance, Environment.from_json(result.value)))
+    return prepared
+
+
+def _candidate(store: Store, instance_id: str) -> TaskInstance:
+    result = store.result(jobs.CANDIDATE, instance_id)
+    if result is None:
+        raise UnknownNameError("instance", instance_id, store.items(jobs.CANDIDATE))
+    if result.outcome != DONE or not result.value:
+        raise UsageError(f"{instance_id} is not a candidate: {result.reason}", hint=result.detail)
+    return TaskInstance.from_json(result.value)
+
+
+def _records(store: Store, step: str, kind: type[TaskInstance]) -> Iterator[TaskInstance]:
+    return (kind.from_json(one.value) for one in store.results(step, outcome=DONE) if one.value)

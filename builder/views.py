@@ -1,0 +1,240 @@
+"""What commands show: each view has a text for a person and data for a program (`--json`)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from builder import jobs
+from builder.console import seconds, size, table
+from builder.errors import UnknownNameError
+from builder.store import DONE, REJECTED, Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from builder.commands import Outcome
+    from builder.diagnosis import Finding
+    from builder.models import TaskInstance
+    from builder.protocols import Leftovers
+    from builder.publish import Push
+    from builder.settings import Settings
+
+_LONG = 100
+
+
+@dataclass(frozen=True)
+class View:
+    """The same facts twice: `text` for a person, `data` (JSON) for a program."""
+
+    text: str
+    data: Any
+
+
+def status(store: Store) -> View:
+    """Counts by repository, step and outcome; why items were rejected; what failed last."""
+    counts = store.counts()
+    by_repo: dict[str, Counter[str]] = defaultdict(Counter)
+    reasons: Counter[tuple[str, str]] = Counter()
+    for count in counts:
+        by_repo[count.repo][f"{count.step} {count.outcome}"] += count.number
+        if count.outcome == REJECTED:
+            reasons[count.step, count.reason] += count.number
+    failed = store.last_errors()
+    rows: list[list[Any]] = [
+        [repo, *(seen[f"{step} {DONE}"] for step in jobs.STEPS)] for repo, seen in sorted(by_repo.items())
+    ]
+    totals = ["all", *(sum(row[column] for row in rows) for column in range(1, len(jobs.STEPS) + 1))]
+    text = [table(["repository", "changes", "candidates", "environments", "images", "validated"], [*rows, totals])]
+    if reasons:
+        shown = [[step, reason, number] for (step, reason), number in sorted(reasons.items())]
+        text.append(table(["rejected at", "reason", "number"], shown))
+    if failed:
+        text.append(_error_table(failed))
+    data = {"counts": [asdict(count) for count in counts], "errors": [_attempt(attempt) for attempt in failed]}
+    return View("\n\n".join(text), data)
+
+
+def harvested(store: Store, repos: Sequence[str]) -> View:
+    """For each repository: merged changes, candidates, and why the rest is none."""
+    rows = []
+    for repo in repos:
+        seen = Counter[str]()
+        for count in store.counts():
+            if count.repo == repo and count.step in (jobs.PULL_REQUEST, jobs.CANDIDATE):
+                seen[count.reason if count.outcome == REJECTED else count.step] += count.number
+        rest = ", ".join(f"{number} {reason}" for reason, number in sorted(seen.items()) if reason not in jobs.STEPS)
+        rows.append([repo, seen[jobs.PULL_REQUEST], seen[jobs.CANDIDATE], rest])
+    data = [dict(zip(("repo", "changes", "candidates", "rejected"), row, strict=True)) for row in rows]
+    return View(table(["repository", "changes", "candidates", "not candidates"], rows), data)
+
+
+def images(store: Store, instances: Sequence[TaskInstance]) -> View:
+    """For each instance: its environment and what its layer weighs."""
+    rows, data = [], []
+    for instance in instances:
+        result = store.result(jobs.IMAGE, instance.instance_id) or store.result(jobs.ENVIRONMENT, instance.instance_id)
+        if result and result.step == jobs.IMAGE and result.value:
+            image = jobs.ImageRecord.from_json(result.value)
+            rows.append([instance.instance_id, image.env_id, size(image.environment_bytes), size(image.layer_bytes)])
+            data.append(image.model_dump(mode="json"))
+        elif result and result.outcome == REJECTED:
+            rows.append([instance.instance_id, f"{result.reason}: {_first_line(result.detail)}", "", ""])
+            data.append({"instance_id": instance.instance_id, "reason": result.reason, "detail": result.detail})
+    return View(table(["instance", "environment", "environment size", "instance size"], rows), data)
+
+
+def validations(store: Store, instances: Sequence[TaskInstance]) -> View:
+    """For each instance: the verdict with its counts, or the step and reason that ended it."""
+    rows, data, verdicts = [], [], Counter[str]()
+    for instance in instances:
+        row, entry = _verdict(store, instance.instance_id)
+        verdicts[row[1]] += 1
+        rows.append(row)
+        data.append(entry)
+    summary = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
+    headers = ["instance", "verdict", "fail→pass", "pass→pass", "flaky", "runs", "seconds a run"]
+    return View(f"{table(headers, rows)}\n\n{len(rows)} instances: {summary}", data)
+
+
+def _verdict(store: Store, instance_id: str) -> tuple[list[str], dict[str, Any]]:
+    for step in (jobs.VALIDATION, jobs.IMAGE, jobs.ENVIRONMENT, jobs.CANDIDATE):
+        result = store.result(step, instance_id)
+        if result is None or (step != jobs.VALIDATION and result.outcome != REJECTED):
+            continue
+        if not result.value:
+            entry = {"instance_id": instance_id, "verdict": result.reason, "detail": result.detail}
+            return [instance_id, result.reason, "", "", "", "", ""], entry
+        report = jobs.ValidationRecord.from_json(result.value).report
+        verdict = report.reason.value if report.reason else "validated"
+        runs = (*report.seconds_before, *report.seconds_after)
+        numbers = (len(report.fail_to_pass), len(report.pass_to_pass), len(report.flaky_tests))
+        cells = [str(number) for number in numbers]
+        row = [instance_id, verdict, *cells, f"{len(report.seconds_before)}+{len(report.seconds_after)}"]
+        pace = f"{sum(runs) / len(runs):.1f}" if runs else ""
+        return [*row, pace], {"verdict": verdict, **report.model_dump(mode="json")}
+    return [instance_id, "not validated yet", "", "", "", "", ""], {"instance_id": instance_id, "verdict": None}
+
+
+def pushed(push: Push) -> View:
+    """What was published, and what it changed."""
+    lines = [
+        f"{push.target}: " + ", ".join(f"{number} {split}" for split, number in push.rows.items()),
+        f"{size(push.size_bytes)} in all",
+        *(str(difference) for difference in push.differences),
+    ]
+    data = {"target": str(push.target), "rows": dict(push.rows), "bytes": push.size_bytes}
+    return View("\n".join(lines), data | {"differences": [asdict(one) for one in push.differences]})
+
+
+def instance(settings: Settings, store: Store, instance_id: str) -> View:
+    """All steps and attempts of an instance; as data, its published row. Raises UnknownNameError."""
+    results = store.steps_of(instance_id)
+    if not results:
+        known = {name for step in (jobs.PULL_REQUEST, jobs.CANDIDATE) for name in store.items(step)}
+        raise UnknownNameError("instance", instance_id, known)
+    lines = [instance_id, ""]
+    for result in results:
+        detail = f" {result.reason}: {result.detail}" if result.reason else ""
+        lines.append(f"{result.step}: {result.outcome}{detail}")
+        lines += [f"    {line}" for line in _facts(result.step, result.value)]
+    attempts = [
+        [a.result.step, a.result.outcome, a.result.reason, a.started_at, seconds(a.seconds), a.log]
+        for a in store.attempts(instance_id)
+        if a.log
+    ]
+    lines += ["", table(["attempt at", "outcome", "reason", "started", "took", "log"], attempts)] if attempts else []
+    return View("\n".join(lines), _row(settings, store, instance_id))
+
+
+def _facts(step: str, value: str | None) -> list[str]:
+    if value is None:
+        return []
+    kinds = {
+        jobs.CANDIDATE: ("base_commit", "merge_commit", "version", "statement_source", "issue_numbers", "test_files"),
+        jobs.ENVIRONMENT: ("env_id", "environment_setup_commit"),
+        jobs.IMAGE: ("image", "environment_bytes", "layer_bytes"),
+        jobs.VALIDATION: ("report",),
+        jobs.PULL_REQUEST: ("title", "source", "how_merged", "merged_at"),
+    }
+    import json
+
+    record = json.loads(value)
+    if step == jobs.VALIDATION:
+        record = {
+            name: record["report"][name]
+            for name in ("fail_to_pass", "pass_to_pass", "flaky_tests", "pass_to_fail", "n_runs", "test_cmd")
+        }
+        return [f"{name}: {_short(found)}" for name, found in record.items()]
+    return [f"{name}: {_short(record[name])}" for name in kinds[step]]
+
+
+def _row(settings: Settings, store: Store, instance_id: str) -> dict[str, Any]:
+    """The published row of a validated instance or a candidate; else what its rejection says."""
+    from builder import commands
+
+    row = commands.published_row(settings, store, instance_id)
+    if row is not None:
+        return row.model_dump(mode="json")
+    rejected = [result for result in store.steps_of(instance_id) if result.outcome == REJECTED]
+    return {
+        "instance_id": instance_id,
+        "rejected": [{"step": one.step, "reason": one.reason, "detail": one.detail} for one in rejected],
+    }
+
+
+def findings(found: Sequence[Finding]) -> View:
+    """What doctor found: one line each, with the remedy below what is not well."""
+    lines = []
+    for finding in found:
+        mark = "ok" if finding.ok else ("MISSING" if finding.needed else "note")
+        lines.append(f"{mark:8} {finding.name:14} {finding.detail}")
+        if finding.hint:
+            lines.append(f"{'':24}{finding.hint}")
+    return View("\n".join(lines), [asdict(finding) for finding in found])
+
+
+def cleaned(leftovers: Leftovers, layers_bytes: int | None) -> View:
+    """What was removed."""
+    text = f"Removed {leftovers.sandboxes} sandboxes and {leftovers.layers} unfinished layers, {size(leftovers.bytes)}."
+    if layers_bytes is not None:
+        text += f"\nRemoved the built layers and caches, {size(layers_bytes)}."
+    return View(text, {**asdict(leftovers), "layers_bytes": layers_bytes})
+
+
+def exported(kind: str, directory: Path, number: int) -> View:
+    """How much was exported where."""
+    return View(
+        f"{number} instances as {kind} in {directory}", {"kind": kind, "directory": str(directory), "instances": number}
+    )
+
+
+def errors(outcome: Outcome) -> str:
+    """The items that failed for no fault of theirs, with their logs."""
+    return (
+        f"{len(outcome.errors)} failed with errors; the same command tries them again.\n{_error_table(outcome.errors)}"
+    )
+
+
+def _error_table(attempts: Iterable[Any]) -> str:
+    rows = [
+        [a.result.item, a.result.step, a.result.reason, _first_line(a.result.detail)[:_LONG], a.log] for a in attempts
+    ]
+    return table(["failed", "step", "error", "what happened", "log"], rows)
+
+
+def _attempt(attempt: Any) -> dict[str, Any]:
+    result = attempt.result
+    names = ("item", "step", "reason", "detail")
+    return {name: getattr(result, name) for name in names} | {"log": attempt.log, "started_at": attempt.started_at}
+
+
+def _short(value: Any) -> str:
+    text = f"{len(value)}: {', '.join(map(str, value[:3]))}" if isinstance(value, list) else str(value)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}…"
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
