@@ -34,6 +34,19 @@ class SplitDifference:
     def empty(self) -> bool:
         return not (self.added or self.removed or self.changed_rows or self.columns_added or self.columns_removed)
 
+    def __str__(self) -> str:
+        """One line: `full: 2 added, 1 removed, 3 changed (image 3, version 1), 40 unchanged; columns: +flags`."""
+        if self.empty:
+            return f"{self.split}: no change ({self.unchanged} rows)"
+        by_column = ", ".join(f"{column} {count}" for column, count in self.changed.items())
+        columns = [*(f"+{name}" for name in self.columns_added), *(f"-{name}" for name in self.columns_removed)]
+        return (
+            f"{self.split}: {len(self.added)} added, {len(self.removed)} removed, {len(self.changed_rows)} changed"
+            + (f" ({by_column})" if by_column else "")
+            + f", {self.unchanged} unchanged"
+            + (f"; columns: {' '.join(columns)}" if columns else "")
+        )
+
 
 def differences(old: Path, new: Path) -> tuple[SplitDifference, ...]:
     """Compare two written sets split by split, reading both once, in order of `instance_id`."""

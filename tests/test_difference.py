@@ -40,7 +40,8 @@ def test_added_removed_and_changed_rows_are_told_by_column(tmp_path: Path) -> No
         changed={"version": 1, "license": 1},
         unchanged=1,
     )
-    assert not full.empty
+    assert str(full) == "full: 2 added, 1 removed, 1 changed (version 1, license 1), 1 unchanged"
+    assert str(raw) == "raw: no change (0 rows)"
 
 
 def test_against_nothing_every_row_is_added_and_the_reverse(tmp_path: Path) -> None:
@@ -63,5 +64,4 @@ def test_columns_of_another_schema_are_named(tmp_path: Path) -> None:
     )
     difference = differences(old, new)[0]
     assert (difference.columns_added, difference.columns_removed) == (("flags",), ("old_flags",))
-    assert not difference.empty
-    assert difference.unchanged == 1
+    assert str(difference) == "raw: 0 added, 0 removed, 0 changed, 1 unchanged; columns: +flags -old_flags"
