@@ -42,6 +42,7 @@ def environment_image(workshop: Workshop, environment: Environment) -> ImageSpec
         "as_of": _moment(environment),
         "commit": environment.environment_setup_commit,
         "project": spec.project,
+        "late_uploads": locks.late_uploads(environment.lock.as_of),
         "own_pattern": _own_pattern(spec.project),
     }
     return ImageSpec(

@@ -29,12 +29,26 @@ _HEADER = re.compile(r"# (python|as_of|relaxed|dropped): (.*)")
 _LOCKED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[([^\]]*)\])?==([^\s;\\]+)", re.MULTILINE)
 
 
+_LATE_UPLOADS = {"atomicwrites": datetime(2022, 7, 9, tzinfo=UTC)}
+"""Distributions whose files were deleted and uploaded again, and when. As of an earlier date the index has none of
+them, and what needs them (pytest 3.6 to 7.1) would silently be resolved to older releases."""
+
+
 @dataclass(frozen=True)
 class Locked:
     """One line of a lock."""
 
     version: Version
     extras: frozenset[str]
+
+
+def late_uploads(as_of: datetime) -> dict[str, str]:
+    """Name → the moment as of which it is taken instead of `as_of`."""
+    return {name: _text_of(moment) for name, moment in _LATE_UPLOADS.items() if moment > as_of}
+
+
+def _text_of(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def write_lock(path: Path, lock: Lock) -> None:
@@ -47,8 +61,7 @@ def write_lock(path: Path, lock: Lock) -> None:
 
 def lock_text(lock: Lock) -> str:
     """The text of a lock file."""
-    moment = lock.as_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    header = [f"# python: {lock.python}", f"# as_of: {moment}"]
+    header = [f"# python: {lock.python}", f"# as_of: {_text_of(lock.as_of)}"]
     header += [f"# relaxed: {line}" for line in lock.relaxed] + [f"# dropped: {line}" for line in lock.dropped]
     return "\n".join([*header, lock.text.strip(), ""])
 

@@ -45,6 +45,8 @@ class Ladder:
             return self._build_failed(failed, message)
         absent = self._direct(_names(_ABSENT, text))
         mentioned = absent or self._direct(_words(text))
+        if not mentioned and "No solution found" not in text:
+            return False
         return self._weaken(mentioned or self._droppable())
 
     def _build_failed(self, names: list[str], message: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from builder import locks
 from builder.errors import NetworkMissingError, Rejected
 from builder.models import Lock, Reason, Requirement
 from builder.protocols import ExecResult, Sandbox
@@ -25,10 +26,6 @@ METADATA_SECONDS = 600.0
 COMPILE_SECONDS = 900.0
 INSTALL_SECONDS = 3600.0
 MAX_STEPS = 40
-
-LATE_UPLOADS = {"atomicwrites": "2022-07-09T00:00:00Z"}
-"""Distributions whose files were deleted and uploaded again: as of an earlier date the index has none of them, and
-what needs them (pytest 3.6 to 7.1) would silently be resolved to older releases."""
 
 _LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
 _UNREACHABLE = ("dns error", "Could not connect", "error sending request", "client error (Connect)")
@@ -175,13 +172,18 @@ def _attempt(
         "compile_lock.sh.j2",
         python=target.python,
         as_of=target.moment,
-        late_uploads={name: moment for name, moment in LATE_UPLOADS.items() if moment > target.moment},
+        late_uploads=locks.late_uploads(target.as_of),
         wheels_only=sorted(ladder.wheels_only),
     )
     compiled = sandbox.exec(script, timeout=COMPILE_SECONDS, workdir="/tmp")  # noqa: S108
     if not compiled.ok:
         return compiled
-    script = templates.render("try_lock.sh.j2", python=target.python, as_of=target.moment)
+    script = templates.render(
+        "try_lock.sh.j2",
+        python=target.python,
+        as_of=target.moment,
+        late_uploads=locks.late_uploads(target.as_of),
+    )
     return sandbox.exec(script, timeout=INSTALL_SECONDS, workdir="/tmp")  # noqa: S108
 
 
