@@ -6,6 +6,7 @@ in the repository before the stream is complete, so a killed import leaves at mo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -94,16 +95,15 @@ def _import(git_dir: Path, marks: Path, commits: Iterable[NewCommit]) -> None:
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(command, env=_environment(), stdin=subprocess.PIPE, stderr=errors) as process,
     ):
+        status = None
         try:
-            _feed(process.stdin, commits)
-            broken = process.wait() != 0
-        except BrokenPipeError:
-            broken = True
-        except BaseException:
-            process.kill()
-            raise
-        if broken:
-            process.wait()
+            with contextlib.suppress(BrokenPipeError):  # git gave up; its status and words say why
+                _feed(process.stdin, commits)
+            status = process.wait()
+        finally:
+            if status is None:  # before git could take the end of its input for the end of the stream
+                process.kill()
+        if status:
             errors.seek(0)
             raise InfrastructureError(f"git fast-import failed: {errors.read().decode(errors='replace').strip()}")
 
