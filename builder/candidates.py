@@ -24,6 +24,12 @@ _PRESCRIBED = ("index", "pypi")
 """Sources that say what the task is; the others find it by the issue that it resolves."""
 
 
+_CODE = (
+    *(".py", ".pyi", ".pyx", ".pxd", ".c", ".cc", ".cpp", ".h", ".hpp", ".rs", ".go", ".java", ".js", ".ts", ".tsx"),
+    *(".sh", ".g4", ".j2", ".html", ".css", ".toml", ".cfg", ".ini", ".yaml", ".yml", ".json", ".test"),
+)
+
+
 @dataclass(frozen=True)
 class _Change:
     """What the task's whole change makes of `base_commit`, and whether it had to be merged onto it."""
@@ -52,12 +58,13 @@ def candidate(
     not apply to `base_commit`, `no_tests_in_patch` (also if there is nothing that pytest can collect and no test
     command that knows better), `no_source_in_patch`. Raises RepositoryError if the clone lacks what is needed.
     """
+    if not _may_be_linked(pull_request, config):
+        raise Rejected(Reason.NO_LINKED_ISSUE)
     change = _change(pull_request, repository)
     links = _links(pull_request, repository, config, change.diff)
     parts = _parts(change, config)
     _check_applies(repository, pull_request.base_commit, parts, change.tree)
-    added = [line for lines in patches.added_lines(change.diff).values() for line in lines]
-    solution = Solution.of(pull_request.number, _commit_ids(pull_request), added)
+    solution = Solution.of(pull_request.number, _commit_ids(pull_request), _code_lines(change.diff))
     statement = _statement(pull_request, repository, solution)
     return TaskInstance(
         instance_id=pull_request.instance_id or instance_id(pull_request.repo, pull_request.number),
@@ -102,6 +109,11 @@ def _change(pull_request: PullRequest, repository: Repository) -> _Change:
     return _Change(repository.diff(base, tree), tree, three_way=start != base)
 
 
+def _may_be_linked(pull_request: PullRequest, config: RepoConfig) -> bool:
+    """Whether it is worth reading the change at all: most of a history is not."""
+    return bool(pull_request.links or pull_request.issues or config.links) or pull_request.source in _PRESCRIBED
+
+
 def _links(pull_request: PullRequest, repository: Repository, config: RepoConfig, diff: bytes) -> tuple[IssueLink, ...]:
     pulls = repository.pull_numbers | {pull_request.number}
     added = patches.added_lines(diff) if config.links else {}
@@ -109,7 +121,7 @@ def _links(pull_request: PullRequest, repository: Repository, config: RepoConfig
         pull_request.repo, config.links, title=pull_request.title, paths=added, added_lines=added, pulls=pulls
     )
     links = (*(link for link in pull_request.links if link.number not in pulls), *conventional)
-    if not links and not pull_request.issues and pull_request.source not in _PRESCRIBED:
+    if not (links or pull_request.issues or pull_request.source in _PRESCRIBED):
         raise Rejected(Reason.NO_LINKED_ISSUE)
     return links
 
@@ -172,6 +184,12 @@ def _created_at(pull_request: PullRequest) -> datetime:
     if pull_request.created_at:
         return pull_request.created_at
     return pull_request.commits[0].author_date if pull_request.commits else pull_request.merged_at
+
+
+def _code_lines(diff: bytes) -> list[str]:
+    """Added lines of files that are not prose: a news entry may well say what the issue says."""
+    added = patches.added_lines(diff)
+    return [line for path, lines in added.items() if path.endswith(_CODE) for line in lines]
 
 
 def _commit_ids(pull_request: PullRequest) -> Sequence[Sha]:

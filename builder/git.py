@@ -15,7 +15,8 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from builder.errors import Rejected, RepositoryError
+from builder.errors import Rejected, RepositoryError, ServiceMissingError
+from builder.gitbundle import write_bundle
 from builder.gitclone import borrow
 from builder.gitcommand import GitFailed, explained
 from builder.gitlog import LOG_FORMAT, LogEntry, as_argument, decoded, encoded, entries
@@ -27,6 +28,7 @@ _DIFF = (
     "--src-prefix=a/", "--dst-prefix=b/",
 )  # fmt: skip
 _VERSION_TAG = r"(?i)(?:.*[-_/])?(?:v|ver|version|release|rel)?[-_.]?(\d+(?:[._]\d+)+(?:[-._+]?[a-z0-9]+)*)"
+_USAGE = 129  # how git ends when it does not know an option
 _PULL_HEAD = re.compile(r"refs/pull/(\d+)/head")
 _GLOB_SPECIAL = re.compile(r"[*?\[\\]")
 
@@ -171,6 +173,8 @@ class Repository:
         try:
             output = self._git.run("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", *sides)
         except GitFailed as error:
+            if error.status == _USAGE:
+                raise ServiceMissingError("git is too old to merge", hint="Install git 2.38 or newer.") from error
             if error.status != 1:
                 raise explained(error, f"apply {merge_commit} to {base_commit}", self.path) from error
             raise Rejected(Reason.PATCH_FAILED, f"{merge_commit} conflicts with {base_commit}") from error
@@ -215,11 +219,12 @@ class Repository:
             raise explained(error, f"read commit {commit}", self.path) from error
 
     def bundle(self, path: Path, commit: Sha, *, exclude: Iterable[Sha] = ()) -> None:
-        """Write a git bundle of what only `commit` reaches, and none of `exclude`, as `refs/builder/<commit>`."""
-        ref = f"refs/builder/{commit}"
-        self._run("update-ref", ref, commit, what=f"read commit {commit}")
-        revisions = (ref, *(f"^{sha}" for sha in exclude))
-        self._run("-c", "pack.threads=1", "bundle", "create", "-q", str(path.resolve()), *revisions, what="bundle")
+        """Write a git bundle of what `commit` reaches and none of `exclude`, as `refs/builder/<commit>`."""
+        try:
+            write_bundle(self._git, path, commit, tuple(exclude))
+        except GitFailed as error:
+            path.unlink(missing_ok=True)
+            raise explained(error, f"pack commit {commit}", self.path) from error
 
     def nearest_tag(self, commit: Sha, pattern: str = _VERSION_TAG) -> str | None:
         """The name of the nearest tag reachable from `commit` that `pattern` matches in full, or None."""

@@ -84,9 +84,9 @@ class GitCommand:
             raise GitFailed(status, _text(stderr))
         return bytes(output)
 
-    def stream(self, *arguments: str) -> Iterator[bytes]:
+    def stream(self, *arguments: str, stdin: IO[bytes] | None = None) -> Iterator[bytes]:
         """The standard output in pieces, as git writes it. Raises GitFailed at its end."""
-        process = self._execute(self._line(arguments), env=self._environment, as_process=True)
+        process = self._execute(self._line(arguments), istream=stdin, env=self._environment, as_process=True)
         popen = process.proc
         try:
             while piece := popen.stdout.read1(1 << 16):

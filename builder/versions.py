@@ -37,7 +37,8 @@ def version_at(
     """The version as major and minor (`series`) by the first rule that answers, else by the general rules, else "".
 
     The general rules read a literal version in the package named like `project`, then one in the packaging files (which
-    go stale where a release tool writes the package), then the nearest tag that looks like a version. Rules with a command are skipped without `run_command`.
+    go stale where a release tool writes the package), then the nearest tag that looks like a version. Rules with a
+    command are skipped without `run_command`.
     """
     for rule in rules:
         if found := _by_rule(repository, commit, rule, run_command):

@@ -55,6 +55,7 @@ LAYERS: dict[str, set[str]] = {
         "plugins",
         "console",
         "git",
+        "gitbundle",
         "gitclone",
         "gitcommand",
         "gitlog",
