@@ -16,7 +16,7 @@ from builder.protocols import HarvestRequest
 from builder.sample import SAMPLE_REPO, SAMPLE_REPO_YAML, SampleCase, create_sample
 from builder.sources.git import create
 
-TIP = "d86f38a52cf329e17bb391c15fddd2ae7270b662"
+TIP = "1c77d175859fde938c881287ffb2ecaf22d57578"
 PLANTED = {
     "validated",
     Reason.NO_TESTS_IN_PATCH,

@@ -127,6 +127,7 @@ def test_a_rebase_is_found_by_its_commits(tmp_path: Path) -> None:
     found, sha = told(tmp_path, story)
     assert ends(found[9]) == (sha["other"], sha["r2"])
     assert (found[9].how_merged, found[9].title) == ("rebase", "One")
+    assert found[9].body == "* One\n\nFixes #8\n\n* Two"
     assert [commit.sha for commit in found[9].commits] == [sha["p1"], sha["p2"]]
     assert [link.number for link in found[9].links] == [8]
 
@@ -166,6 +167,19 @@ def test_a_merge_by_hand_is_found_by_its_head(tmp_path: Path) -> None:
     found, sha = told(tmp_path, story)
     assert ends(found[7]) == (sha["main2"], sha["merge"])
     assert found[7].how_merged == "merge"
+
+
+def test_a_merge_of_few_words_takes_those_of_its_commits(tmp_path: Path) -> None:
+    """Catches problem statements of three words where the only commit explains everything."""
+    story = Story()
+    story.add("root", "Start\n", refs=MAIN)
+    story.add("p1", "Mend the lock\n\nIt hung for ever.\n", "root", refs=head(2))
+    story.add("merge", "Merge pull request #2 from you/x\n\nMend it\n", "root", "p1", refs=MAIN)
+    story.add("p2", "Open the door\n", "merge", refs=head(3))
+    story.add("bare", "Merge pull request #3 from you/y\n", "merge", "p2", refs=MAIN)
+    found, _ = told(tmp_path, story)
+    assert (found[2].title, found[2].body) == ("Mend it", "It hung for ever.")
+    assert (found[3].title, found[3].body) == ("Open the door", "")
 
 
 def test_a_pick_onto_a_release_branch_is_not_the_merge(tmp_path: Path) -> None:

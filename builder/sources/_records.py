@@ -73,17 +73,25 @@ class Recorder:
 
 
 def _words(merge: Merge, entry: LogEntry, commits: list[LogEntry]) -> Words:
-    """A squash carries title and description, a merge has both in its body, a rebase leaves the commits' own."""
-    if merge.how == "rebase" and commits:
-        return Words(_clean(commits[0].subject), _clean(commits[0].body))
+    """A squash carries title and description; a merge the title, seldom more; a rebase only the commits' own words."""
+    own = [commit for commit in commits if len(commit.parents) == 1]
+    if merge.how == "rebase" and own:
+        return Words(_clean(own[0].subject), _clean(_joined(own)))
     number, merged = pull_number(entry.subject)
     if not merged:
         subject = _SQUASH_NUMBER.sub("", entry.subject) if number == merge.number else entry.subject
         return Words(_clean(subject), _clean(entry.body))
     title, _, body = entry.body.strip().partition("\n")
-    if title:
-        return Words(_clean(title), _clean(body.strip()))
-    return Words(_clean(commits[0].subject if commits else entry.subject), "")
+    if not title:
+        title = own[0].subject if own else entry.subject
+    return Words(_clean(title), _clean(body.strip() or _joined(own)))
+
+
+def _joined(commits: list[LogEntry]) -> str:
+    """What GitHub proposes as the description of a squash: the only commit's body, or all messages as a list."""
+    if len(commits) == 1:
+        return commits[0].body
+    return "\n\n".join(f"* {commit.message}" for commit in commits)
 
 
 def _commit(entry: LogEntry) -> Commit:
