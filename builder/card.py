@@ -24,7 +24,7 @@ MARKER = "builder_schema_version"
 """Key of the card's metadata by which a directory is recognised as an earlier push."""
 
 _MEASURES = {
-    "statement_words": ("Issue text", "words"),
+    "statement_words": ("Problem statement", "words"),
     "codebase_files": ("Codebase", "files that are no tests"),
     "codebase_lines": ("Codebase", "lines that are no tests"),
     "patch_lines": ("Gold patch", "lines edited"),
