@@ -223,9 +223,9 @@ def demo(sample: bool, settings: Settings) -> None:
 
 
 def show(settings: Settings, view: View, outcome: Outcome | None = None) -> None:
-    """Print a view as text or JSON, then the errors of the run; exit 1 if there were any."""
+    """Print a view as text or JSON, then what went wrong on stderr; exit 1 if something did."""
     print(json.dumps(view.data, indent=2) if settings.json else view.text)
-    if outcome is not None and outcome.errors:
+    if outcome is not None and outcome.failed:
         from builder import views
 
         print(views.errors(outcome), file=sys.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder import jobs, plugins
-from builder.errors import UnknownNameError, UsageError
+from builder.errors import IncompleteHarvestError, UnknownNameError, UsageError
 from builder.facts import facts_path
 from builder.jobs import Prepared, ValidationRecord, ValidationRules
 from builder.models import Environment, TaskInstance, ValidationReport
@@ -28,9 +28,15 @@ PYPI_OWNER = "pypi/"
 
 @dataclass
 class Outcome:
-    """What a command did: the summaries of its steps, in order."""
+    """What a command did: the summaries of its steps, in order, and what a source could not deliver."""
 
     summaries: list[Summary] = field(default_factory=list)
+    incomplete: list[IncompleteHarvestError] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        """Whether something should be tried again."""
+        return bool(self.errors or self.incomplete)
 
     @property
     def errors(self) -> list[Attempt]:
@@ -58,7 +64,10 @@ def harvest(session: Session, repos: Sequence[str], source: str | None, request:
         )
     outcome = Outcome()
     for repo in repos:
-        _harvest_one(session, source or _source_for(repo, request), replace(request, repo=repo))
+        try:
+            _harvest_one(session, source or _source_for(repo, request), replace(request, repo=repo))
+        except IncompleteHarvestError as error:
+            outcome.incomplete.append(error)
         keys = [one.item for one in session.store.results(jobs.PULL_REQUEST, repo=repo)]
         outcome.summaries.append(jobs.make_candidates(session, keys))
     return outcome

@@ -212,10 +212,12 @@ def exported(kind: str, directory: Path, number: int) -> View:
 
 
 def errors(outcome: Outcome) -> str:
-    """The items that failed for no fault of theirs, with their logs."""
-    return (
-        f"{len(outcome.errors)} failed with errors; the same command tries them again.\n{_error_table(outcome.errors)}"
-    )
+    """What a source could not deliver, and the items that failed for no fault of theirs, with their logs."""
+    text = [str(error) for error in outcome.incomplete]
+    if outcome.errors:
+        text.append(f"{len(outcome.errors)} failed with errors; the same command tries them again.")
+        text.append(_error_table(outcome.errors))
+    return "\n".join(text)
 
 
 def _error_table(attempts: Iterable[Any]) -> str:
