@@ -17,7 +17,7 @@ from builder.links import convention_links
 from builder.models import IssueLink, PullRequest, Reason, Sha, TaskInstance
 from builder.repo_config import RepoConfig
 from builder.statements import Solution, hints, issue_statement, own_statement
-from builder.testpaths import test_path_rule
+from builder.testpaths import path_rule
 from builder.versions import RunCommand, series, version_at
 
 _PRESCRIBED = ("index", "pypi")
@@ -75,7 +75,7 @@ def candidate(
         merge_commit=pull_request.merge_commit,
         patch=parts.patch,
         test_patch=parts.test_patch,
-        test_files=patches.test_files(parts.test_patch),
+        test_files=_selected(pull_request, parts.test_patch),
         problem_statement=statement.text,
         statement_source=statement.source,
         hints_text=_hints(pull_request, solution),
@@ -85,6 +85,7 @@ def candidate(
         stats=patches.statistics(parts.patch),
         license=config.license or license_at(repository, pull_request.base_commit),
         git_dir=str(repository.path),
+        how_merged=pull_request.how_merged,
         flags=_flags(change, statement, solution),
     )
 
@@ -92,6 +93,11 @@ def candidate(
 def instance_id(repo: str, number: int) -> str:
     """SWE-bench's form, `owner__name-number`. Never parsed back (T24)."""
     return f"{repo.replace('/', '__')}-{number}"
+
+
+def _selected(pull_request: PullRequest, test_patch: bytes) -> tuple[str, ...]:
+    """Which test files to run. A release touches many things at once: all of them, which is none in particular."""
+    return () if pull_request.source == "pypi" else patches.test_files(test_patch)
 
 
 def _change(pull_request: PullRequest, repository: Repository) -> _Change:
@@ -127,7 +133,7 @@ def _links(pull_request: PullRequest, repository: Repository, config: RepoConfig
 
 
 def _parts(change: _Change, config: RepoConfig) -> patches.SplitPatch:
-    parts = patches.split(change.diff, test_path_rule(config.tests))
+    parts = patches.split(change.diff, path_rule(config.tests))
     if not parts.test_patch:
         raise Rejected(Reason.NO_TESTS_IN_PATCH)
     if not parts.patch:

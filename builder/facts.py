@@ -13,9 +13,9 @@ from pathlib import Path
 
 from builder import locks
 from builder.errors import SettingsError
+from builder.files import write_file
 from builder.models import Environment, Lock, Record, Sha, TaskInstance, ValidationReport, digest_of
 from builder.repo_config import directory_name
-from builder.store import write_file
 
 FACTS_NAME = "validated.jsonl"
 
@@ -29,6 +29,7 @@ class Fact(Record):
     version: str
     base_commit: Sha
     merge_commit: Sha
+    how_merged: str
     env_id: str
     environment_setup_commit: Sha
     python: str
@@ -51,6 +52,7 @@ def fact_of(instance: TaskInstance, environment: Environment, report: Validation
         version=instance.version,
         base_commit=instance.base_commit,
         merge_commit=instance.merge_commit,
+        how_merged=instance.how_merged,
         env_id=environment.env_id,
         environment_setup_commit=environment.environment_setup_commit,
         python=environment.spec.python,

@@ -29,7 +29,7 @@ IMAGE = "image"
 VALIDATION = "validation"
 STEPS = (PULL_REQUEST, CANDIDATE, ENVIRONMENT, IMAGE, VALIDATION)
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised when the code of a step changes what it finds, so that results of earlier code are made again."""
 
 _VERSION_SECONDS = 300.0

@@ -166,7 +166,8 @@ class TaskInstance(Record):
     """A candidate task: everything about it that needs no execution.
 
     `patch` and `test_patch` are git diffs with full object ids and binary bodies; both apply to `base_commit` in
-    either order, and together are the whole merged change. `git_dir` is where the history is.
+    either order, and together are the whole merged change. `git_dir` is where the history is. Without `test_files`
+    the whole test suite is run.
     """
 
     instance_id: str
@@ -187,6 +188,7 @@ class TaskInstance(Record):
     stats: PatchStats
     license: str
     git_dir: str
+    how_merged: str = ""
     flags: tuple[str, ...] = ()
 
 

@@ -7,7 +7,6 @@ to a temporary name, fsynced and renamed, so a kill at any instant leaves either
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -21,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from builder import files
 from builder.errors import DiskFullError, WorkspaceBusyError, WorkspaceError
 
 DONE = "done"
@@ -219,27 +219,12 @@ class Store:
         return [Count(*row) for row in rows]
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file so that it is either absent, the old one, or whole. Raises DiskFullError, WorkspaceError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise _explained(error, path) from error
-
-
 def put_artifact(workspace: Path, data: bytes) -> str:
     """Keep bytes below `artifacts/` under their SHA-256 (zlib-compressed); returns that digest."""
     digest = hashlib.sha256(data).hexdigest()
     path = _artifact_path(workspace, digest)
     if not path.exists():
-        write_file(path, zlib.compress(data))
+        files.write_file(path, zlib.compress(data))
     return digest
 
 
@@ -309,12 +294,12 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 @contextmanager
 def _exclusive(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
+    whole = False
     try:
         yield
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
+        whole = True
+    finally:
+        db.execute("COMMIT" if whole else "ROLLBACK")
 
 
 def _migrate(db: sqlite3.Connection) -> None:
@@ -348,7 +333,8 @@ def _take_lock(workspace: Path) -> int:
 
 
 def _explained(error: OSError | sqlite3.Error, path: Path) -> DiskFullError | WorkspaceError:
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if full or (isinstance(error, sqlite3.Error) and "full" in str(error)):
-        return DiskFullError(f"no space left for {path}", hint="Free some space (`builder clean`) and run it again.")
+    if isinstance(error, OSError):
+        return files.explained(error, path)
+    if "full" in str(error):
+        return files.disk_full(path)
     return WorkspaceError(f"{path} cannot be used: {error}")

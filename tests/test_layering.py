@@ -50,6 +50,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "services": {
         "settings",
+        "files",
         "store",
         "templating",
         "plugins",

@@ -13,7 +13,8 @@ import pytest
 
 from builder import store as store_module
 from builder.errors import DiskFullError, WorkspaceBusyError, WorkspaceError
-from builder.store import DONE, ERROR, REJECTED, Attempt, Result, Store, get_artifact, put_artifact, write_file
+from builder.files import write_file
+from builder.store import DONE, ERROR, REJECTED, Attempt, Result, Store, get_artifact, put_artifact
 
 
 def attempt(item: str, outcome: str = DONE, digest: str = "d1", value: str | None = "{}", reason: str = "") -> Attempt:
@@ -108,9 +109,9 @@ def test_t60_a_killed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "f"
     write_file(path, b"old")
     script = (
-        "import os, pathlib; from builder import store\n"
+        "import os, pathlib; from builder import files\n"
         "pathlib.Path.replace = lambda self, target: os._exit(9)\n"
-        f"store.write_file(pathlib.Path({str(path)!r}), b'new')"
+        f"files.write_file(pathlib.Path({str(path)!r}), b'new')"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
     assert path.read_bytes() == b"old"
