@@ -199,14 +199,16 @@ class Repository:
             except GitFailed as error:
                 raise explained(error, f"read commit {commit}", self.path) from error
             for patch in filter(None, patches):
-                self._apply_to_index(patch, Path(folder) / "patch", env)
+                self._apply_to_index(commit, patch, Path(folder) / "patch", env)
             return self._git.run("write-tree", env=env).decode("ascii").strip()
 
-    def _apply_to_index(self, patch: bytes, file: Path, env: dict[str, str]) -> None:
+    def _apply_to_index(self, commit: Sha, patch: bytes, file: Path, env: dict[str, str]) -> None:
         file.write_bytes(patch)
         try:
             self._git.run("apply", "--cached", "--whitespace=nowarn", str(file), env=env)
         except GitFailed as error:
+            if error.lacks_objects:
+                raise explained(error, f"read the files of commit {commit}", self.path) from error
             raise Rejected(Reason.PATCH_FAILED, error.stderr.splitlines()[0] if error.stderr else "") from error
 
     def _made_up(self, commit: Sha, *parents: str) -> Sha:

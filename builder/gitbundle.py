@@ -25,5 +25,7 @@ def write_bundle(git: GitCommand, path: Path, commit: Sha, exclude: Sequence[Sha
         revisions.seek(0)
         file.write(version + f"{needed}{commit} refs/builder/{commit}\n\n".encode("ascii"))
         command = ("-c", "pack.threads=1", "pack-objects", "--revs", "--thin", "--stdout", "-q")
-        for piece in git.stream(*command, "--delta-base-offset", "--no-reuse-object", stdin=revisions):
+        for piece in git.stream(
+            *command, "--delta-base-offset", "--no-reuse-object", "--no-use-bitmap-index", stdin=revisions
+        ):
             file.write(piece)

@@ -6,6 +6,7 @@ run through GitPython, which is imported when the first one is run.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -41,8 +42,9 @@ _ISOLATION = {
 _OPTIONS = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "protocol.allow=never", "log.showSignature=false")
 _LACKS_OBJECTS = re.compile(
     r"missing (blob|tree|object|commit)|unable to read|could not read|bad (object|tree)|unable to find|failed to read"
-    r"|Could not access|Failed to traverse|not a valid object|unable to get (object|size)",
-    re.IGNORECASE,
+    r"|could not access|failed to traverse|not a valid object|unable to get (object|size)|: bad file$"
+    r"|cannot read the current contents|cannot be read",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
@@ -54,6 +56,11 @@ class GitFailed(Exception):  # noqa: N818  mapped to RepositoryError at the edge
         self.status = status
         self.stderr = stderr
 
+    @property
+    def lacks_objects(self) -> bool:
+        """Whether git missed an object that the history names."""
+        return _LACKS_OBJECTS.search(self.stderr) is not None
+
 
 class GitCommand:
     """`git --git-dir DIR …` in isolation. `objects` is where new objects are written (default: the directory's own)."""
@@ -61,11 +68,9 @@ class GitCommand:
     def __init__(self, git_dir: Path, *, objects: Path | None = None) -> None:
         self.git_dir = git_dir
         executor = _executor()(str(git_dir))
-        own = {"GIT_DIR": str(git_dir), "GIT_COMMON_DIR": str(git_dir), "GIT_INDEX_FILE": str(git_dir / "index")}
-        if objects is None:
-            own = {"GIT_OPTIONAL_LOCKS": "0"}
-        else:
-            own["GIT_OBJECT_DIRECTORY"] = str(objects)
+        own = {}
+        if objects is not None:
+            own = {"GIT_INDEX_FILE": str(git_dir / "index"), "GIT_OBJECT_DIRECTORY": str(objects)}
         self._environment = {**_ISOLATION, **own}
         self._execute: Callable[..., Any] = executor.execute
 
@@ -99,7 +104,9 @@ class GitCommand:
 
     def _line(self, arguments: Sequence[str]) -> list[str]:
         options = [part for option in _OPTIONS for part in ("-c", option)]
-        return ["git", "--no-pager", f"--git-dir={self.git_dir}", *options, *arguments]
+        others = [name for name in os.environ if name.startswith("GIT_") and name not in self._environment]
+        without = ["env", *(f"--unset={name}" for name in others)] if others else []  # GitPython can only set
+        return [*without, "git", "--no-pager", f"--git-dir={self.git_dir}", *options, *arguments]
 
 
 def explained(failure: GitFailed, what: str, where: Path) -> RepositoryError | DiskFullError:
@@ -108,7 +115,7 @@ def explained(failure: GitFailed, what: str, where: Path) -> RepositoryError | D
     if "No space left on device" in failure.stderr:
         return DiskFullError(f"cannot {what}: {reason}", hint="Free some space, then start again.")
     hint = ""
-    if _LACKS_OBJECTS.search(failure.stderr):
+    if failure.lacks_objects:
         hint = "The clone lacks objects (a partial clone?). Use a full one: git clone --mirror URL."
     return RepositoryError(f"cannot {what} in {where}: {reason}", hint=hint)
 

@@ -41,7 +41,7 @@ def is_test_path(path: str, rules: TestRules | None = None) -> bool:
     return any(_TEST_FOLDER.fullmatch(folder) for folder in folders) or _TEST_FILE.fullmatch(name) is not None
 
 
-def test_path_rule(rules: TestRules) -> Callable[[str], bool]:
+def path_rule(rules: TestRules) -> Callable[[str], bool]:
     """`is_test_path` with these rules."""
     return lambda path: is_test_path(path, rules)
 
