@@ -15,8 +15,8 @@ from typing import Literal
 
 from packaging.version import Version
 
-from builder import locks, pytest_config, python_versions, requirements, resolve
-from builder.models import Environment, EnvSpec, Evidence, Lock, Sha, digest_of
+from builder import locks, missing_modules, pytest_config, python_versions, requirements, resolve, tiers
+from builder.models import Environment, EnvSpec, Evidence, Lock, Requirement, Sha, digest_of
 from builder.protocols import Runtime, Sandbox
 from builder.recipes import Workshop, base_image, repository_image
 from builder.repo_config import EnvironmentRules, RepoConfig, directory_name
@@ -70,7 +70,7 @@ class Planner:
             for environment in candidates:
                 if _suits(environment, spec):
                     return environment
-            return _environment(spec, self._resolved(spec, sandbox))
+            return _environment(*self._resolved(spec, sandbox))
 
     def spec(self, commit: Sha, version: str) -> EnvSpec:
         """The full specification of an environment for the commit. Raises Rejected(env_failed)."""
@@ -81,7 +81,7 @@ class Planner:
     def lock(self, spec: EnvSpec) -> Lock:
         """Resolve the specification as of its date. Raises Rejected(env_failed), NetworkMissingError."""
         with self._sandbox(spec) as sandbox:
-            return self._resolved(spec, sandbox)
+            return self._resolved(spec, sandbox)[1]
 
     def recreate(self, commit: Sha, version: str, lock: Lock) -> Environment:
         """An environment of an earlier time from its lock and its commit, without resolving. Raises as `spec`."""
@@ -101,7 +101,18 @@ class Planner:
         metadata = resolve.read_metadata(sandbox, self.workshop.templates, draft.tree, target, draft.spec.build_env)
         return complete(draft, metadata)
 
-    def _resolved(self, spec: EnvSpec, sandbox: Sandbox) -> Lock:
+    def _resolved(self, spec: EnvSpec, sandbox: Sandbox) -> tuple[EnvSpec, Lock]:
+        """The lock, and the specification with what tests turned out to import besides."""
+        lock = self._compiled(spec, sandbox)
+        tree = source_tree(self.workshop, spec.commit)
+        names = missing_modules.distributions(sandbox, self.workshop.templates, tree, spec.test_cmd)
+        if not names:
+            return spec, lock
+        added = tuple(Requirement(text=name, tier=tiers.OPTIONAL, source="imported by tests") for name in names)
+        spec = spec.model_copy(update={"requirements": (*spec.requirements, *added)})
+        return spec, self._compiled(spec, sandbox)
+
+    def _compiled(self, spec: EnvSpec, sandbox: Sandbox) -> Lock:
         target = resolve.Target(spec.python, spec.as_of)
         return resolve.resolve(
             sandbox, self.workshop.templates, spec.requirements, spec.constraints, spec.project, target

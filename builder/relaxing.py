@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from packaging.requirements import Requirement as Parsed
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.models import Requirement
@@ -22,6 +23,7 @@ _INCLUDED = re.compile(rf"`{_NAME}(?:==[^`]*)?` \((?:v[^)]*)\) was included beca
 _ABSENT = re.compile(
     rf"{_NAME}(?:[=<>!~]=?[^ ]*)? was not found|there (?:is|are) no versions? of {_NAME}|{_NAME} has no wheels"
 )
+_YANKED = re.compile(rf"{_NAME}[=<>!~]=?[^ ]* (?:was|were) yanked")
 _WORD = re.compile(_NAME)
 
 
@@ -43,6 +45,8 @@ class Ladder:
         failed = _names(_BUILD_FAILED, message)
         if failed:
             return self._build_failed(failed, message)
+        if self._pin_yanked(self._direct(_names(_YANKED, text))):
+            return True
         absent = self._direct(_names(_ABSENT, text))
         mentioned = absent or self._direct(_words(text))
         if not mentioned and "No solution found" not in text:
@@ -58,6 +62,19 @@ class Ladder:
             return True
         wanting = self._direct([*names, *_words(" ".join(found[1] for found in _INCLUDED.findall(message)))])
         return self._weaken(wanting or self._droppable())
+
+    def _pin_yanked(self, candidates: list[Requirement]) -> bool:
+        """A yank is retroactive, and only an exact version brings a yanked release back: the lower bound's."""
+        for requirement in candidates:
+            parsed = Parsed(requirement.text)
+            lowest = [clause.version for clause in parsed.specifier if clause.operator in (">=", "~=")]
+            if lowest:
+                parsed.specifier = SpecifierSet(f"=={lowest[0]}")
+                position = self.requirements.index(requirement)
+                self.requirements[position] = requirement.model_copy(update={"text": str(parsed)})
+                self.relaxed.append(requirement.text)
+                return True
+        return False
 
     def _direct(self, names: Iterable[str]) -> list[Requirement]:
         wanted = set(names)
@@ -100,5 +117,5 @@ def _is_exact(requirement: Requirement) -> bool:
 
 def _unbounded(text: str) -> str:
     parsed = Parsed(text)
-    parsed.specifier = type(parsed.specifier)()
+    parsed.specifier = SpecifierSet()
     return str(parsed)

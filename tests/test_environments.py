@@ -120,6 +120,16 @@ def test_a_new_name_or_version_gets_its_own_environment(tmp_path: Path, line: by
     assert second.env_id != first.env_id
 
 
+def test_what_tests_import_without_declaring_it_is_added(tmp_path: Path) -> None:
+    made = make(tmp_path, {"a": b"", "helpers/x.py": b""})
+    plan, runtime = planner(made)
+    output = b"E   ModuleNotFoundError: No module named 'yaml.nodes'\nE   ImportError: No module named 'helpers'\n"
+    runtime._rules = [("--collect-only", ExecResult(1, output)), ("", ExecResult(0, b""))]
+    new = plan.assign(made.shas[0], "1.0", ())
+    assert [one.text for one in new.spec.requirements if one.source == "imported by tests"] == ["pyyaml"]
+    assert len([call for call in runtime.calls if "uv pip compile" in call.script]) == 2
+
+
 def test_neither_an_older_commit_nor_one_much_later_shares(tmp_path: Path) -> None:
     made = make(tmp_path, {"a": b""}, {"b": b""}, {"c": b""}, days=60)
     middle = assigned(made, 1)

@@ -13,8 +13,9 @@ import pytest
 from environment_factory import TEMPLATES, Made, environment, lock, make
 
 from builder import images, interpreters
+from builder.git import Repository
 from builder.protocols import CONTEXT_DIR, TESTBED, ImageSpec
-from builder.recipes import repository_image
+from builder.recipes import Workshop, repository_image
 
 GOLDEN = Path(__file__).parent / "golden"
 BASE = ImageSpec(kind="base", name="base", python="3.9.18")
@@ -88,6 +89,30 @@ def test_t23_whatever_else_is_left_fails_the_build(made: Made, tmp_path: Path, s
     done = advanced(made, root, 0)
     assert done.returncode != 0
     assert words in done.stderr
+
+
+def test_t23_a_submodule_brings_its_files_and_not_its_history(tmp_path: Path) -> None:
+    part = make(tmp_path / "part", {"p.py": b"part\n"}, {"p.py": b"newer\n"})
+    origin = tmp_path / "origin"
+    identity = ["-c", "user.name=x", "-c", "user.email=x", "-c", "protocol.file.allow=always"]
+    for arguments in (
+        ["init", "-q", str(origin)],
+        ["-C", str(origin), "submodule", "--quiet", "add", str(tmp_path / "part/clone"), "lib/part"],
+        ["-C", str(origin / "lib/part"), "checkout", "-q", part.shas[0]],
+        ["-C", str(origin), "commit", "-qam", "with a part"],
+    ):
+        subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
+    sha = subprocess.run(["git", "-C", origin, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    workshop = Workshop("o/n", Repository(origin), TEMPLATES, tmp_path / "work")
+    image = repository_image(workshop, BASE, sha.stdout.strip(), submodules=True)
+    script = image.script.replace("protocol.file.allow=never", "protocol.file.allow=always")
+    root = tmp_path / "box"
+    done = run(script, root, image.context[0].path)
+    assert done.returncode == 0, done.stderr
+    assert (root / "testbed/lib/part/p.py").read_text() == "part\n"
+    assert not list((root / "testbed/lib").rglob(".git"))
+    assert git(root, "status", "--porcelain") == ""
+    assert "submodule" not in (root / "testbed/.git/config").read_text()
 
 
 def test_a_checkout_that_lacks_files_fails_the_build(made: Made, tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ LAYERS: dict[str, set[str]] = {
         "recipes",
         "locks",
         "resolve",
+        "missing_modules",
         "licenses",
         "versions",
         "facts",

@@ -38,6 +38,17 @@ def test_what_the_index_lacks_gives_way_whatever_else_is_named() -> None:
     assert climbed.lines() == ["moto", "mock"]
 
 
+def test_a_yanked_release_comes_back_by_its_exact_version() -> None:
+    """A release that was yanked later was there at the commit's date."""
+    climbed = of(("omegaconf>=2.0.1rc3", 0), ("pytest", 1))
+    message = "No solution found: Because omegaconf>=2.0.1rc3 was yanked and you require omegaconf>=2.0.1rc3"
+    assert climbed.give_way(message)
+    assert climbed.lines() == ["omegaconf==2.0.1rc3", "pytest"]
+    assert climbed.relaxed == ["omegaconf>=2.0.1rc3"]
+    assert climbed.give_way(message)
+    assert climbed.lines() == ["omegaconf", "pytest"]
+
+
 def test_a_name_that_does_not_exist_is_dropped() -> None:
     climbed = of(("nowhere", 1), ("pytest", 1))
     assert climbed.give_way("cause: Because nowhere was not found in the package registry and you require nowhere")

@@ -45,14 +45,18 @@ test "$(build_git status --porcelain --ignore-submodules=dirty)" = "$(cat .git/b
 rm .git/builder-status
 
 # Tests must import the work tree, not an installed copy (which can be newer than the commit).
-uv pip freeze --quiet --exclude-editable | grep -iE '^own[-_.]project(==| @)' && fail "Own.Project is also installed as a copy"
+installed="$(uv pip freeze --quiet --exclude-editable)"
+if grep -iE '^own[-_.]project(==| @)' <<< "$installed"; then
+    fail "Own.Project is also installed as a copy"
+fi
 /opt/env/bin/python -m pytest --version
 # Nothing but the history of 1111111111111111111111111111111111111111 is in the repository: by ancestry, object for object.
 test "$(build_git rev-parse HEAD)" = 1111111111111111111111111111111111111111 || fail "HEAD is not 1111111111111111111111111111111111111111"
 test "$(build_git for-each-ref --format='%(refname) %(objectname)')" = "refs/heads/main 1111111111111111111111111111111111111111" \
     || fail "there are other refs than main: $(build_git for-each-ref --format='%(refname)' | head -n 5 | tr '\n' ' ')"
-test -z "$(build_git remote)" || fail "there is a remote"
-for path in packed-refs logs refs/stash refs/remotes FETCH_HEAD ORIG_HEAD MERGE_HEAD shallow objects/info/alternates; do
+remotes="$(build_git remote)"
+test -z "$remotes" || fail "there is a remote"
+for path in modules packed-refs logs refs/stash refs/remotes FETCH_HEAD ORIG_HEAD MERGE_HEAD shallow objects/info/alternates; do
     test ! -e ".git/$path" || fail ".git/$path exists"
 done
 test -z "$(ls -A .git/refs/tags 2>/dev/null)" || fail "there are tags"
