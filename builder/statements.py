@@ -28,12 +28,12 @@ _TRAILER = re.compile(
 _CHECK_BOX = re.compile(r"^[ \t]*(?:[-*+]|\d+[.)])[ \t]+\[[ xX]?\].*(?:\n(?:[ \t]{2,}\S).*)*", re.MULTILINE)
 _CLAIM = re.compile(
     r"""
-    ^[ \t]* [-*+>]*[ \t]* \** (?:this[ \t]+ (?:pr[ \t]+|pull[ \t]+request[ \t]+|also[ \t]+)?)?
+    ^(?=.*\d) [ \t]* [-*+>]*[ \t]* \** (?:this[ \t]+ (?:pr[ \t]+|pull[ \t]+request[ \t]+|also[ \t]+)?)?
     (?:close[sd]?|fix(?:e[sd])?|resolve[sd]?|part[ ]of|related(?:[ ]to)?|see(?:[ ]also)?|refs?|xref
       |follow[- ]?up[ ](?:to|of|on))
     \**[ \t]*:?[ \t]*
     (?:\[?(?:[\w.-]+/[\w.-]+)?\#\d+\]?|\[?GH-\d+\]?|\(?https?://github\.com/[^\s)]+\)?|issues?\b|and\b
-      |[ \t,;&.*])+ $
+      |close[sd]?\b|fix(?:e[sd])?\b|resolve[sd]?\b|[ \t,;:&.*])+ $
     """,
     re.MULTILINE | re.IGNORECASE | re.VERBOSE,
 )
@@ -50,10 +50,13 @@ _NOISE = re.compile(
     """,
     re.MULTILINE | re.IGNORECASE | re.VERBOSE,
 )
-_SOLUTION_URL = re.compile(r"<?https?://github\.com/[\w.-]+/[\w.-]+/(?:pull|commit|commits|compare)/[^\s)>\]]+>?")
+_SOLUTION_URL = re.compile(
+    r"<?https?://github\.com/[\w.-]+/[\w.-]+/(?:pull|commit|commits|compare)/[^\s)>\]]*[^\s)>\].,;:]>?"
+)
 _HEADING = re.compile(r"#{1,6}[ \t]+\S|\*\*[^*\n]+\*\*:?$")
 _ITEM = re.compile(r"[*-][ \t]+(.+)$")
 _HEX = re.compile(r"\b[0-9a-f]{7,40}\b")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MARKED_LINE = re.compile(r"^\s*[+>-]?\s*(.*?)\s*$", re.MULTILINE)
 _TELLING = 30
 """A line of code of at least this many characters does not appear in two texts by chance."""
@@ -116,8 +119,7 @@ def hints(comments: Iterable[Comment], before: datetime | None, solution: Soluti
 
 def clean_text(text: str) -> str:
     """Text that any encoder takes: lone surrogates become U+FFFD, NUL goes, line ends are `\\n`."""
-    text = text.replace("\r\n", "\n").replace("\0", "")
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if not _is_unicode(text) else text
+    return _SURROGATE.sub("\ufffd", text.replace("\r\n", "\n").replace("\0", ""))
 
 
 def _leaks(text: str, solution: Solution) -> bool:
@@ -126,10 +128,6 @@ def _leaks(text: str, solution: Solution) -> bool:
 
 def _is_bot(comment: Comment) -> bool:
     return (comment.author or "").endswith(("[bot]", "-bot"))
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _without_form(body: str) -> str:
