@@ -6,6 +6,7 @@ The scripts are run here in a directory of their own where they only use git on 
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 from pathlib import Path
 
@@ -23,7 +24,10 @@ COMMIT, LATER = "1" * 40, "2" * 40
 
 
 @pytest.fixture(autouse=True)
-def _interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+def _interpreter(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("sandbox"):
+        return
+
     def find(version: str, **_options: object) -> interpreters.Interpreter:
         return interpreters.Interpreter(f"{version}.1", Path("/p"), Path("/p/bin/python"))
 
@@ -221,3 +225,18 @@ def test_setuptools_does_not_freeze_the_list_of_modules(made: Made) -> None:
     for backend, expected in (("setuptools.build_meta", True), ("hatchling.build", False)):
         one = environment(made.shas[0], install="editable", build_backend=backend)
         assert ("editable_mode=compat" in images.environment_image(made.workshop, one).script) is expected
+
+
+@pytest.mark.sandbox
+def test_the_layers_build_and_stay_small_in_a_real_sandbox(made: Made, tmp_path: Path) -> None:
+    """The sandbox's user, its read-only system and its overlays are what the scripts meet in earnest."""
+    from builder.runtimes import bubblewrap
+
+    runtime = bubblewrap.create(tmp_path / "workspace")
+    base = ImageSpec(kind="base", name="base", python=platform.python_version())
+    parent = repository_image(made.workshop, base, made.shas[0])
+    image = images.instance_image(made.workshop, "o__n-1", made.shas[1], environment(made.shas[0]), parent)
+    assert runtime.build(image).layer_bytes < 100_000
+    with runtime.start(image) as sandbox:
+        result = sandbox.exec("git log --all --format=%H; git status --porcelain; cat b.py", timeout=60)
+    assert result.output.decode().split() == [made.shas[1], made.shas[0], "b"]
