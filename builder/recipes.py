@@ -6,7 +6,7 @@ cache must hit nevertheless (T29).
 
 from __future__ import annotations
 
-import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def history(workshop: Workshop, commit: Sha, exclude: Sha = "") -> ContextFile:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{commit}{'-' + exclude if exclude else ''}.bundle"
     if not path.exists():
-        fresh = path.with_suffix(f".{os.getpid()}")
+        fresh = path.with_name(f".{path.stem}.{secrets.token_hex(8)}")
         workshop.repository.bundle(fresh, commit, exclude=(exclude,) if exclude else ())
         fresh.rename(path)
     return ContextFile("history.bundle", path, digest_of(["bundle", commit, exclude]))
