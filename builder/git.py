@@ -15,11 +15,12 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from builder.errors import Rejected, RepositoryError, ServiceMissingError
+from builder.errors import Rejected, RepositoryError
 from builder.gitbundle import write_bundle
 from builder.gitclone import borrow
 from builder.gitcommand import GitFailed, explained
 from builder.gitlog import LOG_FORMAT, LogEntry, as_argument, decoded, encoded, entries
+from builder.gitmerge import merge_trees
 from builder.models import Reason, Sha
 
 _DIFF = (
@@ -28,7 +29,6 @@ _DIFF = (
     "--src-prefix=a/", "--dst-prefix=b/",
 )  # fmt: skip
 _VERSION_TAG = r"(?i)(?:.*[-_/])?(?:v|ver|version|release|rel)?[-_.]?(\d+(?:[._]\d+)+(?:[-._+]?[a-z0-9]+)*)"
-_USAGE = 129  # how git ends when it does not know an option
 _PULL_HEAD = re.compile(r"refs/pull/(\d+)/head")
 _GLOB_SPECIAL = re.compile(r"[*?\[\\]")
 
@@ -168,17 +168,13 @@ class Repository:
             raise Rejected(Reason.PATCH_FAILED, f"{merge_commit} has no parent")
         if start == base_commit:
             return self.tree(merge_commit)
-        root = self._made_up(start)  # git 2.38 cannot be told the base of a merge in any other way
-        sides = [self._made_up(side, "-p", root) for side in (base_commit, merge_commit)]
         try:
-            output = self._git.run("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", *sides)
+            tree = merge_trees(self._git, start, base_commit, merge_commit)
         except GitFailed as error:
-            if error.status == _USAGE:
-                raise ServiceMissingError("git is too old to merge", hint="Install git 2.38 or newer.") from error
-            if error.status != 1:
-                raise explained(error, f"apply {merge_commit} to {base_commit}", self.path) from error
-            raise Rejected(Reason.PATCH_FAILED, f"{merge_commit} conflicts with {base_commit}") from error
-        return output.split(b"\0")[0].decode("ascii")
+            raise explained(error, f"apply {merge_commit} to {base_commit}", self.path) from error
+        if tree is None:
+            raise Rejected(Reason.PATCH_FAILED, f"{merge_commit} conflicts with {base_commit}")
+        return tree
 
     def tree(self, commit: Sha) -> Sha:
         """The tree object of a commit."""
@@ -210,15 +206,6 @@ class Repository:
             if error.lacks_objects:
                 raise explained(error, f"read the files of commit {commit}", self.path) from error
             raise Rejected(Reason.PATCH_FAILED, error.stderr.splitlines()[0] if error.stderr else "") from error
-
-    def _made_up(self, commit: Sha, *parents: str) -> Sha:
-        identity = {f"GIT_{who}_{what}": "builder" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        dates = {"GIT_AUTHOR_DATE": "@0 +0000", "GIT_COMMITTER_DATE": "@0 +0000"}
-        command = ("commit-tree", f"{commit}^{{tree}}", *parents, "-m", "merge side")
-        try:
-            return self._git.run(*command, env={**identity, **dates}).decode("ascii").strip()
-        except GitFailed as error:
-            raise explained(error, f"read commit {commit}", self.path) from error
 
     def bundle(self, path: Path, commit: Sha, *, exclude: Iterable[Sha] = ()) -> None:
         """Write a git bundle of what `commit` reaches and none of `exclude`, as `refs/builder/<commit>`."""

@@ -54,6 +54,11 @@ _SOLUTION_URL = re.compile(
     r"<?https?://github\.com/[\w.-]+/[\w.-]+/(?:pull|commit|commits|compare)/[^\s)>\]]*[^\s)>\].,;:]>?"
 )
 _HEADING = re.compile(r"#{1,6}[ \t]+\S|\*\*[^*\n]+\*\*:?$")
+_TAIL_CLAIM = re.compile(
+    r"[ \t]*[,;:(\[-]?[ \t]*\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?[ \t]+"
+    r"(?:\#\d+(?:[ \t]*(?:,|&|and)[ \t]*)?)+[)\].]?$",
+    re.MULTILINE | re.IGNORECASE,
+)
 _ITEM = re.compile(r"[*-][ \t]+(.+)$")
 _HEX = re.compile(r"\b[0-9a-f]{7,40}\b")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -131,7 +136,7 @@ def _is_bot(comment: Comment) -> bool:
 
 
 def _without_form(body: str) -> str:
-    for pattern in (_HTML_COMMENT, _PATCH_BLOCK, _PATCH_LINES, _TRAILER, _CHECK_BOX, _CLAIM, _NOISE):
+    for pattern in (_HTML_COMMENT, _PATCH_BLOCK, _PATCH_LINES, _TRAILER, _CHECK_BOX, _CLAIM, _TAIL_CLAIM, _NOISE):
         body = pattern.sub("", body)
     return body
 
@@ -141,7 +146,7 @@ def _headline(title: str, body: str) -> tuple[str, str]:
     if title.startswith("Merge "):
         first, _, rest = body.strip().partition("\n")
         title, body = first or title, rest
-    return _PULL_SUFFIX.sub("", title.strip()), body
+    return _TAIL_CLAIM.sub("", _PULL_SUFFIX.sub("", title.strip())) or title.strip(), body
 
 
 def _without_repeats(headline: str, text: str) -> str:

@@ -60,6 +60,7 @@ LAYERS: dict[str, set[str]] = {
         "gitclone",
         "gitcommand",
         "gitlog",
+        "gitmerge",
         "fastimport",
         "interpreters",
         "sample",

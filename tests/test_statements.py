@@ -112,6 +112,18 @@ def test_the_subjects_of_a_squash_lose_noise_and_repetition() -> None:
     assert own_statement("Sort ties (#7)", body, SOLUTION) == "Sort ties\n* Keep the old order"
 
 
+@pytest.mark.parametrize("claim", [", fix #12", " (closes #12, #13)", " [fixes: #12]", " - resolves #12 and #13."])
+def test_claims_at_the_end_of_a_line_go(claim: str) -> None:
+    """A statement refers to an issue that nobody can read, and repeats itself because of it."""
+    body = f"* Sort ties{claim}\n* Keep the order{claim}\n\nA fix #12 needs"
+    assert own_statement(f"Sort ties{claim} (#7)", body, SOLUTION) == "Sort ties\n* Keep the order\n\nA fix #12 needs"
+
+
+def test_a_title_that_is_only_a_claim_stays() -> None:
+    """A task has no first line."""
+    assert own_statement("Fixes #12 (#7)", "", SOLUTION) == "Fixes #12 (#7)"
+
+
 def test_git_s_own_title_gives_way_to_the_author_s() -> None:
     """`Merge pull request` is the statement's first line."""
     assert own_statement("Merge pull request #7 from a/fix-12", "\nSort ties\n\nAs before.", SOLUTION) == (
