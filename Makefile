@@ -4,13 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format lock clean
+.PHONY: demo test integration lint format lock clean
 
 demo: $(VENV)/.ready
 	$(BIN)/builder demo
 
 test: $(VENV)/.ready
 	$(BIN)/pytest
+
+# Needs the package index, and takes some minutes.
+integration: $(VENV)/.ready
+	$(BIN)/pytest -m "network or integration"
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -15,7 +15,8 @@ from typing import Literal
 
 from packaging.version import Version
 
-from builder import locks, missing_modules, pytest_config, python_versions, requirements, resolve, tiers
+from builder import interpreters, locks, missing_modules, pytest_config, python_versions, requirements, resolve, tiers
+from builder.errors import InterpreterMissingError
 from builder.models import Environment, EnvSpec, Evidence, Lock, Requirement, Sha, digest_of
 from builder.protocols import Runtime, Sandbox
 from builder.recipes import Workshop, base_image, repository_image
@@ -217,6 +218,15 @@ def _interpreter(tree: SourceTree, rules: EnvironmentRules, moment: datetime) ->
     if rules.python:
         return rules.python, Evidence(rule="python", conclusion=rules.python, source="repo.yaml")
     chosen = python_versions.choose(tree, moment)
+    try:
+        interpreters.find(chosen.minor)
+    except InterpreterMissingError:
+        present = {found.version.rpartition(".")[0] for found in interpreters.installed()}
+        usable = [minor for minor in python_versions.substitutes(tree, chosen.minor) if minor in present]
+        if not usable:
+            raise
+        source = f"{chosen.minor} by {chosen.evidence.source}; this machine lacks it"
+        return usable[0], Evidence(rule="python", conclusion=usable[0], source=source)
     return chosen.minor, chosen.evidence
 
 

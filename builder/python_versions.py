@@ -63,6 +63,19 @@ def choose(tree: SourceTree, moment: datetime) -> Interpreter:
     return Interpreter(admitted[-1], Evidence(rule="python", conclusion=admitted[-1], source="newest at the date"))
 
 
+def substitutes(tree: SourceTree, minor: str) -> list[str]:
+    """What else the commit can be expected to work with, best first: declared, then admitted versions, by nearness.
+
+    For machines that do not have `minor`; an equal distance goes to the older one, which the commit's authors knew.
+    """
+    declared = _first_sources(declarations(tree))
+    others = [other for other in RELEASED if other != minor and _admits(tree, other)]
+    return sorted(
+        others,
+        key=lambda other: (other not in declared, abs(_order(other) - _order(minor)), _order(other)),
+    )
+
+
 def declarations(tree: SourceTree) -> Iterator[tuple[str, str]]:
     """Each declared minor version with the file that declares it, in no particular order."""
     for path in ("setup.py", "setup.cfg", "pyproject.toml"):

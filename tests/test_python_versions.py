@@ -79,3 +79,11 @@ def test_the_evidence_names_the_file() -> None:
 
 def test_a_broken_workflow_declares_nothing() -> None:
     assert chosen({".github/workflows/ci.yml": "a: [3.9\n\t- b"}, "2021-06-01") == "3.9"
+
+
+def test_a_machine_without_the_version_gets_the_nearest_declared_one() -> None:
+    """Fails if a machine with one interpreter could build nothing, or if the farthest one were taken."""
+    classifiers = "".join(f"    'Programming Language :: Python :: {minor}',\n" for minor in ("3.8", "3.9", "3.11"))
+    tree = of({"setup.py": f"setup(python_requires='>=3.8',\nclassifiers=[\n{classifiers}])"})
+    assert python_versions.substitutes(tree, "3.11")[:3] == ["3.9", "3.8", "3.10"]
+    assert "3.7" not in python_versions.substitutes(tree, "3.11")
