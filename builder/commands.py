@@ -213,6 +213,7 @@ def _harvest_one(session: Session, source_name: str, request: HarvestRequest) ->
     from builder.harvest import harvest as harvested
 
     module = plugins.load("sources", source_name)
+    session.config(request.repo)  # a broken repo.yaml is said before anything is read
     if source_name == "index" and request.index is None:
         request = replace(request, index=facts_path(session.settings.instances_dir, request.repo))
     source = module.create()

@@ -98,6 +98,7 @@ LAYERS: dict[str, set[str]] = {
     "pipeline": {"pipeline"},
     "commands": {"session", "jobs", "commands", "views", "diagnosis", "demonstration"},
     "cli": {"cli"},
+    "program": {"__main__"},
     "probe": {"probe"},
 }
 """Lowest first. A new module of `builder/` is put in here, in the layer whose rules it follows."""
