@@ -91,7 +91,7 @@ def select(session: Session, repos: Sequence[str], ids: Sequence[str]) -> list[T
 def build_images(session: Session, instances: Sequence[TaskInstance]) -> Outcome:
     """Plan the environments of candidates and build their layers."""
     outcome = Outcome([jobs.plan_environments(session, instances)])
-    outcome.summaries.append(jobs.build_images(session, _prepared(session.store, instances)))
+    outcome.summaries.append(jobs.build_images(session, prepared(session.store, instances)))
     return outcome
 
 
@@ -99,7 +99,7 @@ def validate(session: Session, instances: Sequence[TaskInstance], rules: Validat
     """Validate candidates; environments and layers that are missing are made first."""
     outcome = build_images(session, instances)
     built = []
-    for one in _prepared(session.store, instances):
+    for one in prepared(session.store, instances):
         result = session.store.result(jobs.IMAGE, one.instance.instance_id)
         if result and result.value:
             built.append((one, jobs.ImageRecord.from_json(result.value).image))
@@ -224,13 +224,14 @@ def _harvest_one(session: Session, source_name: str, request: HarvestRequest) ->
     record_found(session.store, jobs.PULL_REQUEST, ((jobs.pull_request_id(pull), pull.repo, pull) for pull in pulls))
 
 
-def _prepared(store: Store, instances: Iterable[TaskInstance]) -> list[Prepared]:
-    prepared = []
+def prepared(store: Store, instances: Iterable[TaskInstance]) -> list[Prepared]:
+    """The candidates that have an environment, with it."""
+    found = []
     for instance in instances:
         result = store.result(jobs.ENVIRONMENT, instance.instance_id)
         if result and result.outcome == DONE and result.value:
-            prepared.append(Prepared(instance, Environment.from_json(result.value)))
-    return prepared
+            found.append(Prepared(instance, Environment.from_json(result.value)))
+    return found
 
 
 def _candidate(store: Store, instance_id: str) -> TaskInstance:
