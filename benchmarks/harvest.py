@@ -28,9 +28,7 @@ def main() -> None:
     below = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = own.ru_utime + own.ru_stime + below.ru_utime + below.ru_stime
     print(f"{repo}: {changes} merged changes in {wall:.1f} s, {changes / wall:.0f} a second, {cpu:.1f} CPU s")
-    print(
-        f"peak memory: the process {own.ru_maxrss / 1e3:.0f} MB, the largest git below it {below.ru_maxrss / 1e3:.0f} MB"
-    )
+    print(f"peak memory: itself {own.ru_maxrss / 1e3:.0f} MB, the largest git below it {below.ru_maxrss / 1e3:.0f} MB")
     print(f"git log alone: {bare:.1f} s")
 
 

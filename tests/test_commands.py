@@ -1,0 +1,112 @@
+"""What commands do with a workspace: which instances are meant, what the funnel counts, what is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from task_factory import environment, report, task
+
+from builder import commands, jobs, session, views
+from builder.errors import UnknownNameError, UsageError
+from builder.models import Reason, Record
+from builder.protocols import HarvestRequest
+from builder.settings import Settings
+from builder.store import DONE, REJECTED, Attempt, Result
+
+
+def attempt(step: str, item: str, record: Record | None, reason: str = "") -> Attempt:
+    outcome = REJECTED if reason else DONE
+    value = record.to_json() if record else None
+    return Attempt(Result(step, item, "some-org/proj", "d", outcome, value, reason, "because"), "2026-01-01", 0.0)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[session.Session]:
+    """Three candidates: one validated, one flaky, one that waits; and a change that is no candidate."""
+    with session.writing(Settings(tmp_path, quiet=True)) as opened:
+        for number in (1, 2, 3):
+            one = task(number)
+            opened.store.record(attempt(jobs.CANDIDATE, one.instance_id, one))
+        for number, reason in ((1, None), (2, Reason.FLAKY)):
+            item = task(number).instance_id
+            verdict = jobs.ValidationRecord(report=report(number, reason=reason), runs="")
+            opened.store.record(attempt(jobs.ENVIRONMENT, item, environment()))
+            opened.store.record(attempt(jobs.VALIDATION, item, verdict, reason.value if reason else ""))
+        opened.store.record(attempt(jobs.CANDIDATE, "some-org__proj-9", None, "no_tests_in_patch"))
+        yield opened
+
+
+def test_without_names_all_candidates_are_meant(opened: session.Session) -> None:
+    assert [one.pull_number for one in commands.select(opened, [], [])] == [1, 2, 3]
+    assert [one.pull_number for one in commands.select(opened, ["some-org/proj"], [])] == [1, 2, 3]
+    assert [one.pull_number for one in commands.select(opened, [], ["some-org__proj-2"])] == [2]
+
+
+@pytest.mark.parametrize(
+    ("repos", "ids", "said"),
+    [
+        (["some-org/porj"], [], "'some-org/proj'"),
+        ([], ["some-org__proj-22"], "'some-org__proj-2'"),
+    ],
+)
+def test_a_wrong_name_offers_the_nearest(opened: session.Session, repos: list[str], ids: list[str], said: str) -> None:
+    with pytest.raises(UnknownNameError, match=said):
+        commands.select(opened, repos, ids)
+
+
+def test_a_change_that_is_no_candidate_is_named_with_its_reason(opened: session.Session) -> None:
+    with pytest.raises(UsageError, match="no_tests_in_patch"):
+        commands.select(opened, [], ["some-org__proj-9"])
+
+
+def test_only_what_was_validated_is_a_task(opened: session.Session) -> None:
+    """Fails if a rejected verdict, which carries its report too, were published."""
+    assert [one.instance.pull_number for one in commands.validated(opened.store)] == [1]
+
+
+def test_the_funnel_counts_every_stage(opened: session.Session) -> None:
+    funnel = commands.funnel(opened.store)
+    assert (funnel.candidates, funnel.validated) == (3, 1)
+    assert funnel.not_validated == {"flaky": 1}
+    assert funnel.not_candidates == {"no_tests_in_patch": 1}
+
+
+def test_a_push_publishes_candidates_as_raw_and_tasks_as_full(opened: session.Session, tmp_path: Path) -> None:
+    pushed = commands.push(opened.settings, opened.store, f"dir:{tmp_path / 'set'}", (), dry_run=False)
+    assert (pushed.rows["raw"], pushed.rows["full"]) == (3, 1)
+    only = commands.push(opened.settings, opened.store, f"dir:{tmp_path / 'set'}", ("full",), dry_run=True)
+    assert (only.rows["raw"], only.rows["full"]) == (0, 1)
+
+
+@pytest.mark.parametrize("target", ["hub:o/n", "dir:", "set"])
+def test_a_target_that_is_none_is_refused(opened: session.Session, target: str) -> None:
+    with pytest.raises(UsageError, match="dir:PATH"):
+        commands.push(opened.settings, opened.store, target, (), dry_run=False)
+
+
+def test_the_row_of_an_instance_is_that_of_its_state(opened: session.Session) -> None:
+    validated = commands.published_row(opened.settings, opened.store, "some-org__proj-1")
+    candidate = commands.published_row(opened.settings, opened.store, "some-org__proj-3")
+    assert validated is not None
+    assert candidate is not None
+    assert (validated.n_runs, candidate.n_runs) == (3, None)
+    assert commands.published_row(opened.settings, opened.store, "some-org__proj-9") is None
+
+
+def test_options_of_one_repository_are_refused_for_several(opened: session.Session, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="one repository"):
+        commands.harvest(opened, ["a/b", "c/d"], None, HarvestRequest("", tmp_path, git_dir=tmp_path))
+
+
+def test_views_tell_each_instance_how_far_it_came(opened: session.Session) -> None:
+    instances = commands.select(opened, [], [])
+    view = views.validations(opened.store, instances)
+    assert [entry["verdict"] for entry in view.data] == ["validated", "flaky", None]
+    assert "1 validated" in view.text
+    shown = views.instance(opened.settings, opened.store, "some-org__proj-2")
+    assert "flaky" in shown.text
+    status = views.status(opened.store)
+    assert "no_tests_in_patch" in status.text
+    assert {row["reason"] for row in status.data["counts"]} == {"", "flaky", "no_tests_in_patch"}
