@@ -39,12 +39,12 @@ def harvested(repo: str, clone: str, workspace: Path) -> int:
     from builder.pipeline import record_found
     from builder.protocols import HarvestRequest
     from builder.sources import git
-    from builder.store import Store
+    from builder.store import PULL_REQUEST, Store
 
     request = HarvestRequest(repo, workspace / "work", git_dir=Path(clone))
     with Store.writer(workspace) as store:
         pulls = harvest(request, git.create())
-        return record_found(store, jobs.PULL_REQUEST, ((jobs.pull_request_id(p), p.repo, p) for p in pulls))
+        return record_found(store, PULL_REQUEST, ((jobs.pull_request_id(p), p.repo, p) for p in pulls))
 
 
 if __name__ == "__main__":

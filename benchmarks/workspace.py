@@ -17,7 +17,7 @@ from pathlib import Path
 from builder import jobs
 from builder.comparison import compare, distinct_when_cut
 from builder.console import size, table
-from builder.store import DONE, Store, get_artifact
+from builder.store import CANDIDATE, DONE, IMAGE, VALIDATION, Store, get_artifact
 
 
 def main() -> None:
@@ -33,14 +33,12 @@ def repositories(store: Store) -> str:
     """Per repository: instances, outcomes, environments, and the cost in CPU seconds."""
     rows = []
     for repo in sorted({count.repo for count in store.counts()}):
-        images = [
-            jobs.ImageRecord.from_json(one.value or "") for one in store.results(jobs.IMAGE, repo=repo, outcome=DONE)
-        ]
+        images = [jobs.ImageRecord.from_json(one.value or "") for one in store.results(IMAGE, repo=repo, outcome=DONE)]
         if not images:
             continue
         environments = {image.env_id: image for image in images}
         built = [one.environment_cpu_seconds for one in images if one.environment_cpu_seconds]
-        verdicts = [one for one in store.results(jobs.VALIDATION, repo=repo) if one.value]
+        verdicts = [one for one in store.results(VALIDATION, repo=repo) if one.value]
         reports = [jobs.ValidationRecord.from_json(one.value or "").report for one in verdicts]
         versions = {version(store, report.instance_id) for report in reports if report.validated}
         tests = [
@@ -64,13 +62,13 @@ def repositories(store: Store) -> str:
 
 
 def version(store: Store, instance_id: str) -> str:
-    result = store.result(jobs.CANDIDATE, instance_id)
+    result = store.result(CANDIDATE, instance_id)
     return str(json.loads(result.value or "{}")["version"]) if result else ""
 
 
 def layers(store: Store) -> str:
     """Instance layers: bytes beyond the environment, and seconds to build one where the environment is there."""
-    images = [jobs.ImageRecord.from_json(one.value or "") for one in store.results(jobs.IMAGE, outcome=DONE)]
+    images = [jobs.ImageRecord.from_json(one.value or "") for one in store.results(IMAGE, outcome=DONE)]
     weights = sorted(image.layer_bytes for image in images)
     seconds = [image.wall_seconds for image in images if image.wall_seconds]
     sharing: dict[str, int] = defaultdict(int)
@@ -89,7 +87,7 @@ def beside(store: Store, workspace: Path, reference: Path) -> str:
     equal = comparable = 0
     for line in reference.read_text().splitlines():
         published = json.loads(line)
-        result = store.result(jobs.VALIDATION, published["instance_id"])
+        result = store.result(VALIDATION, published["instance_id"])
         if result is None or not result.value:
             continue
         record = jobs.ValidationRecord.from_json(result.value)

@@ -16,7 +16,7 @@ from builder.pipeline import Summary, record_found
 from builder.protocols import HarvestRequest, Leftovers
 from builder.session import Session
 from builder.settings import Settings
-from builder.store import DONE, REJECTED, Attempt, Store
+from builder.store import CANDIDATE, DONE, ENVIRONMENT, IMAGE, PULL_REQUEST, REJECTED, STEPS, VALIDATION, Attempt, Store
 
 if TYPE_CHECKING:
     from builder.figures import Funnel
@@ -68,7 +68,7 @@ def harvest(session: Session, repos: Sequence[str], source: str | None, request:
             _harvest_one(session, source or _source_for(repo, request), replace(request, repo=repo))
         except IncompleteHarvestError as error:
             outcome.incomplete.append(error)
-        keys = [one.item for one in session.store.results(jobs.PULL_REQUEST, repo=repo)]
+        keys = [one.item for one in session.store.results(PULL_REQUEST, repo=repo)]
         outcome.summaries.append(jobs.make_candidates(session, keys))
     return outcome
 
@@ -83,7 +83,7 @@ def select(session: Session, repos: Sequence[str], ids: Sequence[str]) -> list[T
         if repo not in known:
             raise UnknownNameError("repository", repo, known, hint="`builder harvest` makes a repository known.")
     if not ids:
-        stored = [one for repo in repos or ("",) for one in session.store.results(jobs.CANDIDATE, repo=repo)]
+        stored = [one for repo in repos or ("",) for one in session.store.results(CANDIDATE, repo=repo)]
         return [TaskInstance.from_json(one.value) for one in stored if one.outcome == DONE and one.value]
     return [_candidate(session.store, instance_id) for instance_id in ids]
 
@@ -100,7 +100,7 @@ def validate(session: Session, instances: Sequence[TaskInstance], rules: Validat
     outcome = build_images(session, instances)
     built = []
     for one in prepared(session.store, instances):
-        result = session.store.result(jobs.IMAGE, one.instance.instance_id)
+        result = session.store.result(IMAGE, one.instance.instance_id)
         if result and result.value:
             built.append((one, jobs.ImageRecord.from_json(result.value).image))
     outcome.summaries.append(jobs.validate_instances(session, built, rules))
@@ -117,7 +117,7 @@ def push(settings: Settings, store: Store, target: str, splits: Sequence[str], *
         raise UsageError(f"{target!r} is not a target for push", hint="Write dir:PATH, for instance dir:./dataset.")
     templates = Templates(settings.templates_dir)
     verdicts = (publish.validation(one.instance, one.environment, one.report, templates) for one in validated(store))
-    published = rows.build_rows(_records(store, jobs.CANDIDATE, TaskInstance), verdicts)
+    published = rows.build_rows(_records(store, CANDIDATE, TaskInstance), verdicts)
     chosen = (row for row in published if not splits or row.split in splits)
     data = publish.DataSet(chosen, funnel(store), Path(place).resolve().name)
     if dry_run:
@@ -134,7 +134,7 @@ def export(store: Store, kind: str, directory: Path) -> int:
 
 def validated(store: Store) -> Iterator[Validated]:
     """Every instance that is a task, by `instance_id`."""
-    for instance_id in store.items(jobs.VALIDATION):
+    for instance_id in store.items(VALIDATION):
         one = validated_instance(store, instance_id)
         if one:
             yield one
@@ -142,7 +142,7 @@ def validated(store: Store) -> Iterator[Validated]:
 
 def validated_instance(store: Store, instance_id: str) -> Validated | None:
     """The instance if it is a task."""
-    found = [store.result(step, instance_id) for step in (jobs.CANDIDATE, jobs.ENVIRONMENT, jobs.VALIDATION)]
+    found = [store.result(step, instance_id) for step in (CANDIDATE, ENVIRONMENT, VALIDATION)]
     candidate, environment, validation = (one.value if one and one.outcome == DONE else None for one in found)
     if not (candidate and environment and validation):
         return None
@@ -167,24 +167,24 @@ def funnel(store: Store) -> Funnel:
     """How many changes came through each stage, and why the others did not."""
     from builder.figures import Funnel
 
-    done = dict.fromkeys(jobs.STEPS, 0)
-    lost: dict[str, dict[str, int]] = {step: {} for step in jobs.STEPS}
+    done = dict.fromkeys(STEPS, 0)
+    lost: dict[str, dict[str, int]] = {step: {} for step in STEPS}
     for count in store.counts():
         if count.outcome == DONE:
             done[count.step] += count.number
         elif count.outcome == REJECTED:
             lost[count.step][count.reason] = lost[count.step].get(count.reason, 0) + count.number
-    not_built = dict(lost[jobs.ENVIRONMENT])
-    for reason, number in lost[jobs.IMAGE].items():
+    not_built = dict(lost[ENVIRONMENT])
+    for reason, number in lost[IMAGE].items():
         not_built[reason] = not_built.get(reason, 0) + number
     return Funnel(
-        pull_requests=done[jobs.PULL_REQUEST],
-        candidates=done[jobs.CANDIDATE],
-        built=done[jobs.IMAGE],
-        validated=done[jobs.VALIDATION],
-        not_candidates=lost[jobs.CANDIDATE],
+        pull_requests=done[PULL_REQUEST],
+        candidates=done[CANDIDATE],
+        built=done[IMAGE],
+        validated=done[VALIDATION],
+        not_candidates=lost[CANDIDATE],
         not_built=not_built,
-        not_validated=lost[jobs.VALIDATION],
+        not_validated=lost[VALIDATION],
     )
 
 
@@ -197,7 +197,7 @@ def published_row(settings: Settings, store: Store, instance_id: str) -> Row | N
     if one:
         templates = Templates(settings.templates_dir)
         return rows.validated_row(publish.validation(one.instance, one.environment, one.report, templates))
-    candidate = store.result(jobs.CANDIDATE, instance_id)
+    candidate = store.result(CANDIDATE, instance_id)
     if candidate and candidate.outcome == DONE and candidate.value:
         return rows.candidate_row(TaskInstance.from_json(candidate.value))
     return None
@@ -221,23 +221,23 @@ def _harvest_one(session: Session, source_name: str, request: HarvestRequest) ->
         pull if pull.git_dir else pull.model_copy(update={"git_dir": str((request.git_dir or Path()).absolute())})
         for pull in harvested(request, source)
     )
-    record_found(session.store, jobs.PULL_REQUEST, ((jobs.pull_request_id(pull), pull.repo, pull) for pull in pulls))
+    record_found(session.store, PULL_REQUEST, ((jobs.pull_request_id(pull), pull.repo, pull) for pull in pulls))
 
 
 def prepared(store: Store, instances: Iterable[TaskInstance]) -> list[Prepared]:
     """The candidates that have an environment, with it."""
     found = []
     for instance in instances:
-        result = store.result(jobs.ENVIRONMENT, instance.instance_id)
+        result = store.result(ENVIRONMENT, instance.instance_id)
         if result and result.outcome == DONE and result.value:
             found.append(Prepared(instance, Environment.from_json(result.value)))
     return found
 
 
 def _candidate(store: Store, instance_id: str) -> TaskInstance:
-    result = store.result(jobs.CANDIDATE, instance_id)
+    result = store.result(CANDIDATE, instance_id)
     if result is None:
-        raise UnknownNameError("instance", instance_id, store.items(jobs.CANDIDATE))
+        raise UnknownNameError("instance", instance_id, store.items(CANDIDATE))
     if result.outcome != DONE or not result.value:
         raise UsageError(f"{instance_id} is not a candidate: {result.reason}", hint=result.detail)
     return TaskInstance.from_json(result.value)

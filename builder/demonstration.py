@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from builder import commands, jobs, repo_config, session, views
+from builder import commands, repo_config, session, views
 from builder.commands import Outcome
 from builder.console import seconds
 from builder.errors import NetworkMissingError
@@ -15,6 +15,7 @@ from builder.jobs import ValidationRules
 from builder.models import TaskInstance
 from builder.protocols import HarvestRequest
 from builder.settings import Settings
+from builder.store import STEPS
 from builder.views import View
 
 
@@ -88,5 +89,5 @@ def _run(settings: Settings, harvest: Callable[[session.Session], Sequence[TaskI
     took = seconds(time.monotonic() - began)
     reading = f"In {took}. Read it with datasets.load_dataset({str(target)!r})."
     text = f"{verdicts.text}\n\n{views.pushed(push).text}\n\n{reading}"
-    data = {"validations": verdicts.data, "dataset": views.pushed(push).data, "steps": list(jobs.STEPS)}
+    data = {"validations": verdicts.data, "dataset": views.pushed(push).data, "steps": list(STEPS)}
     return Demonstration(View(text, data), outcome)

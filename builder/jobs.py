@@ -1,6 +1,6 @@
 """The steps as the pipeline runs them: what each takes, what its result depends on, what must come before it.
 
-Steps in the store, keyed by `instance_id`: `pull_request`, `candidate`, `environment`, `image`, `validation`.
+The names of the steps are the store's.
 """
 
 from __future__ import annotations
@@ -19,15 +19,8 @@ from builder.pipeline import Step, Summary
 from builder.protocols import ImageSpec
 from builder.recipes import Workshop, base_image, repository_image
 from builder.session import Session
-from builder.store import DONE, put_artifact
+from builder.store import CANDIDATE, DONE, ENVIRONMENT, IMAGE, PULL_REQUEST, VALIDATION, put_artifact
 from builder.templating import Templates
-
-PULL_REQUEST = "pull_request"
-CANDIDATE = "candidate"
-ENVIRONMENT = "environment"
-IMAGE = "image"
-VALIDATION = "validation"
-STEPS = (PULL_REQUEST, CANDIDATE, ENVIRONMENT, IMAGE, VALIDATION)
 
 RULES_VERSION = 2
 """Raised when the code of a step changes what it finds, so that results of earlier code are made again."""

@@ -11,16 +11,16 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from builder import console, plugins, repo_config
+from builder import console, plugins
 from builder.errors import UnknownNameError
-from builder.pipeline import Pipeline
-from builder.protocols import Runtime
 from builder.settings import Settings
 from builder.store import Store
 
 if TYPE_CHECKING:
     from builder.facts import Fact
     from builder.git import Repository
+    from builder.pipeline import Pipeline
+    from builder.protocols import Runtime
     from builder.repo_config import RepoConfig
 
 AUTO_RUNTIME = "bubblewrap"
@@ -64,6 +64,8 @@ class Session:
 
     def config(self, repo: str) -> RepoConfig:
         """Raises SettingsError, UnknownNameError."""
+        from builder import repo_config
+
         with self._opening:
             if repo not in self._configs:
                 self._configs[repo] = repo_config.load(self.settings.instances_dir, repo)
@@ -93,6 +95,8 @@ def writing(settings: Settings) -> Iterator[Session]:
 
     Raises WorkspaceBusyError, WorkspaceError, UnknownNameError.
     """
+    from builder.pipeline import Pipeline
+
     stop = threading.Event()
     workspace = settings.workspace.absolute()
     with Store.writer(workspace) as store:

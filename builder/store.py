@@ -27,6 +27,14 @@ DONE = "done"
 REJECTED = "rejected"
 ERROR = "error"
 
+PULL_REQUEST = "pull_request"
+CANDIDATE = "candidate"
+ENVIRONMENT = "environment"
+IMAGE = "image"
+VALIDATION = "validation"
+STEPS = (PULL_REQUEST, CANDIDATE, ENVIRONMENT, IMAGE, VALIDATION)
+"""The steps that leave results, in order; all keyed by `instance_id`."""
+
 MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = []
 migration = MIGRATIONS.append
 
@@ -46,6 +54,12 @@ def m001_results_and_attempts(db: sqlite3.Connection) -> None:
         " started_at TEXT NOT NULL, seconds REAL NOT NULL)"
     )
     db.execute("CREATE INDEX attempts_by_item ON attempts (step, item)")
+
+
+@migration
+def m002_failed_attempts(db: sqlite3.Connection) -> None:
+    """Failures are few among many attempts, and shown by every `status`."""
+    db.execute("CREATE INDEX failed_attempts ON attempts (id) WHERE outcome = 'error'")
 
 
 @dataclass(frozen=True)
@@ -199,9 +213,9 @@ class Store:
     def last_errors(self) -> list[Attempt]:
         """For each (step, item) whose newest attempt ended in an error, that attempt."""
         rows = self._db.execute(
-            "SELECT step, item, repo, outcome, reason, detail, started_at, seconds, log FROM attempts"
-            " WHERE id IN (SELECT max(id) FROM attempts GROUP BY step, item) AND outcome = ? ORDER BY id",
-            (ERROR,),
+            "SELECT step, item, repo, outcome, reason, detail, started_at, seconds, log"
+            " FROM attempts AS tried WHERE outcome = 'error' AND NOT EXISTS (SELECT 1 FROM attempts AS later"
+            " WHERE later.step = tried.step AND later.item = tried.item AND later.id > tried.id) ORDER BY id"
         )
         return [
             Attempt(Result(step, item, repo, "", outcome, None, reason, detail), started, seconds, log)

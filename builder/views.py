@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from builder import jobs
 from builder.console import seconds, size, table
 from builder.errors import UnknownNameError
-from builder.store import DONE, REJECTED, Store
+from builder.store import CANDIDATE, DONE, ENVIRONMENT, IMAGE, PULL_REQUEST, REJECTED, STEPS, VALIDATION, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,9 +43,9 @@ def status(store: Store) -> View:
             reasons[count.step, count.reason] += count.number
     failed = store.last_errors()
     rows: list[list[Any]] = [
-        [repo, *(seen[f"{step} {DONE}"] for step in jobs.STEPS)] for repo, seen in sorted(by_repo.items())
+        [repo, *(seen[f"{step} {DONE}"] for step in STEPS)] for repo, seen in sorted(by_repo.items())
     ]
-    totals = ["all", *(sum(row[column] for row in rows) for column in range(1, len(jobs.STEPS) + 1))]
+    totals = ["all", *(sum(row[column] for row in rows) for column in range(1, len(STEPS) + 1))]
     text = [table(["repository", "changes", "candidates", "environments", "images", "validated"], [*rows, totals])]
     if reasons:
         shown = [[step, reason, number] for (step, reason), number in sorted(reasons.items())]
@@ -63,21 +62,23 @@ def harvested(store: Store, repos: Sequence[str]) -> View:
     for repo in repos:
         seen = Counter[str]()
         for count in store.counts():
-            if count.repo == repo and count.step in (jobs.PULL_REQUEST, jobs.CANDIDATE):
+            if count.repo == repo and count.step in (PULL_REQUEST, CANDIDATE):
                 seen[count.reason if count.outcome == REJECTED else count.step] += count.number
-        rest = ", ".join(f"{number} {reason}" for reason, number in sorted(seen.items()) if reason not in jobs.STEPS)
-        rows.append([repo, seen[jobs.PULL_REQUEST], seen[jobs.CANDIDATE], rest])
+        rest = ", ".join(f"{number} {reason}" for reason, number in sorted(seen.items()) if reason not in STEPS)
+        rows.append([repo, seen[PULL_REQUEST], seen[CANDIDATE], rest])
     data = [dict(zip(("repo", "changes", "candidates", "rejected"), row, strict=True)) for row in rows]
     return View(table(["repository", "changes", "candidates", "not candidates"], rows), data)
 
 
 def images(store: Store, instances: Sequence[TaskInstance]) -> View:
     """For each instance: its environment and what its layer weighs."""
+    from builder.jobs import ImageRecord
+
     rows, data = [], []
     for instance in instances:
-        result = store.result(jobs.IMAGE, instance.instance_id) or store.result(jobs.ENVIRONMENT, instance.instance_id)
-        if result and result.step == jobs.IMAGE and result.value:
-            image = jobs.ImageRecord.from_json(result.value)
+        result = store.result(IMAGE, instance.instance_id) or store.result(ENVIRONMENT, instance.instance_id)
+        if result and result.step == IMAGE and result.value:
+            image = ImageRecord.from_json(result.value)
             rows.append([instance.instance_id, image.env_id, size(image.environment_bytes), size(image.layer_bytes)])
             data.append(image.model_dump(mode="json"))
         elif result and result.outcome == REJECTED:
@@ -100,14 +101,16 @@ def validations(store: Store, instances: Sequence[TaskInstance]) -> View:
 
 
 def _verdict(store: Store, instance_id: str) -> tuple[list[str], dict[str, Any]]:
-    for step in (jobs.VALIDATION, jobs.IMAGE, jobs.ENVIRONMENT, jobs.CANDIDATE):
+    from builder.jobs import ValidationRecord
+
+    for step in (VALIDATION, IMAGE, ENVIRONMENT, CANDIDATE):
         result = store.result(step, instance_id)
-        if result is None or (step != jobs.VALIDATION and result.outcome != REJECTED):
+        if result is None or (step != VALIDATION and result.outcome != REJECTED):
             continue
         if not result.value:
             entry = {"instance_id": instance_id, "verdict": result.reason, "detail": result.detail}
             return [instance_id, result.reason, "", "", "", "", ""], entry
-        report = jobs.ValidationRecord.from_json(result.value).report
+        report = ValidationRecord.from_json(result.value).report
         verdict = report.reason.value if report.reason else "validated"
         runs = (*report.seconds_before, *report.seconds_after)
         numbers = (len(report.fail_to_pass), len(report.pass_to_pass), len(report.flaky_tests))
@@ -133,7 +136,7 @@ def instance(settings: Settings, store: Store, instance_id: str) -> View:
     """All steps and attempts of an instance; as data, its published row. Raises UnknownNameError."""
     results = store.steps_of(instance_id)
     if not results:
-        known = {name for step in (jobs.PULL_REQUEST, jobs.CANDIDATE) for name in store.items(step)}
+        known = {name for step in (PULL_REQUEST, CANDIDATE) for name in store.items(step)}
         raise UnknownNameError("instance", instance_id, known)
     lines = [instance_id, ""]
     for result in results:
@@ -153,16 +156,16 @@ def _facts(step: str, value: str | None) -> list[str]:
     if value is None:
         return []
     kinds = {
-        jobs.CANDIDATE: ("base_commit", "merge_commit", "version", "statement_source", "issue_numbers", "test_files"),
-        jobs.ENVIRONMENT: ("env_id", "environment_setup_commit"),
-        jobs.IMAGE: ("image", "environment_bytes", "layer_bytes"),
-        jobs.VALIDATION: ("report",),
-        jobs.PULL_REQUEST: ("title", "source", "how_merged", "merged_at"),
+        CANDIDATE: ("base_commit", "merge_commit", "version", "statement_source", "issue_numbers", "test_files"),
+        ENVIRONMENT: ("env_id", "environment_setup_commit"),
+        IMAGE: ("image", "environment_bytes", "layer_bytes"),
+        VALIDATION: ("report",),
+        PULL_REQUEST: ("title", "source", "how_merged", "merged_at"),
     }
     import json
 
     record = json.loads(value)
-    if step == jobs.VALIDATION:
+    if step == VALIDATION:
         record = {
             name: record["report"][name]
             for name in ("fail_to_pass", "pass_to_pass", "flaky_tests", "pass_to_fail", "n_runs", "test_cmd")

@@ -13,7 +13,7 @@ from builder.errors import UnknownNameError, UsageError
 from builder.models import Reason, Record
 from builder.protocols import HarvestRequest
 from builder.settings import Settings
-from builder.store import DONE, REJECTED, Attempt, Result
+from builder.store import CANDIDATE, DONE, ENVIRONMENT, REJECTED, VALIDATION, Attempt, Result
 
 
 def attempt(step: str, item: str, record: Record | None, reason: str = "") -> Attempt:
@@ -28,13 +28,13 @@ def opened(tmp_path: Path) -> Iterator[session.Session]:
     with session.writing(Settings(tmp_path, quiet=True)) as opened:
         for number in (1, 2, 3):
             one = task(number)
-            opened.store.record(attempt(jobs.CANDIDATE, one.instance_id, one))
+            opened.store.record(attempt(CANDIDATE, one.instance_id, one))
         for number, reason in ((1, None), (2, Reason.FLAKY)):
             item = task(number).instance_id
             verdict = jobs.ValidationRecord(report=report(number, reason=reason), runs="")
-            opened.store.record(attempt(jobs.ENVIRONMENT, item, environment()))
-            opened.store.record(attempt(jobs.VALIDATION, item, verdict, reason.value if reason else ""))
-        opened.store.record(attempt(jobs.CANDIDATE, "some-org__proj-9", None, "no_tests_in_patch"))
+            opened.store.record(attempt(ENVIRONMENT, item, environment()))
+            opened.store.record(attempt(VALIDATION, item, verdict, reason.value if reason else ""))
+        opened.store.record(attempt(CANDIDATE, "some-org__proj-9", None, "no_tests_in_patch"))
         yield opened
 
 
