@@ -64,18 +64,20 @@ def releases(settings: Settings) -> Demonstration:
 
 
 def sample(settings: Settings) -> Demonstration:
-    """The project's own sample repository with its planted cases."""
-    from builder.sample import SAMPLE_REPO, SAMPLE_REPO_YAML, create_sample
+    """The project's own sample repository with its planted cases; needs no network, only the pytest installed here."""
+    from builder import loopback_index
+    from builder.sample import SAMPLE_REPO, create_sample, sample_repo_yaml
 
     def harvest(opened: session.Session) -> list[TaskInstance]:
         git_dir = opened.work_dir / "sample.git"
         if not git_dir.exists():
             create_sample(git_dir)
-        opened.configure(SAMPLE_REPO, repo_config.parse(SAMPLE_REPO_YAML, "the sample's repo.yaml"))
+        opened.configure(SAMPLE_REPO, repo_config.parse(sample_repo_yaml(), "the sample's repo.yaml"))
         commands.harvest(opened, [SAMPLE_REPO], "git", HarvestRequest(SAMPLE_REPO, opened.work_dir, git_dir=git_dir))
         return commands.select(opened, [SAMPLE_REPO], [])
 
-    return _run(settings, harvest)
+    with loopback_index.serving(loopback_index.wheels_of("pytest")) as url, loopback_index.only_index(url):
+        return _run(settings, harvest)
 
 
 def _run(settings: Settings, harvest: Callable[[session.Session], Sequence[TaskInstance]]) -> Demonstration:

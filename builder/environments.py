@@ -98,8 +98,12 @@ class Planner:
         return self.runtime.start(image, network=True, cache=self.workshop.cache)
 
     def _completed(self, draft: Draft, sandbox: Sandbox) -> EnvSpec:
+        """A project that is never built needs no build tools to say what it requires, where its files say it."""
         target = resolve.Target(draft.spec.python, draft.spec.as_of)
-        metadata = resolve.read_metadata(sandbox, self.workshop.templates, draft.tree, target, draft.spec.build_env)
+        declared = requirements.declared_metadata(draft.tree) if draft.rules.install == "none" else None
+        metadata = declared or resolve.read_metadata(
+            sandbox, self.workshop.templates, draft.tree, target, draft.spec.build_env
+        )
         return complete(draft, metadata)
 
     def _resolved(self, spec: EnvSpec, sandbox: Sandbox) -> tuple[EnvSpec, Lock]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -39,6 +40,31 @@ class ProjectMetadata:
     backend: str = "setuptools.build_meta"
     can_build_editable: bool = True
     has_setup_py: bool = False
+
+
+def declared_metadata(tree: SourceTree) -> ProjectMetadata | None:
+    """The metadata that pyproject.toml declares (PEP 621), if it leaves no requirement to the build backend."""
+    try:
+        project = tomllib.loads(tree.text("pyproject.toml")).get("project", {})
+    except tomllib.TOMLDecodeError:
+        return None
+    if "name" not in project or {"dependencies", "optional-dependencies"} & set(project.get("dynamic", ())):
+        return None
+    extras: dict[str, list[str]] = project.get("optional-dependencies", {})
+    optional = [_of_extra(line, name) for name in extras for line in extras[name]]
+    return ProjectMetadata(
+        name=str(project["name"]),
+        version=str(project.get("version", "")),
+        requires=(*project.get("dependencies", ()), *optional),
+        extras=tuple(extras),
+        has_setup_py="setup.py" in tree.paths,
+    )
+
+
+def _of_extra(line: str, extra: str) -> str:
+    wanted, _, marker = line.partition(";")
+    condition = f"({marker.strip()}) and " if marker.strip() else ""
+    return f"{wanted.strip()}; {condition}extra == '{extra}'"
 
 
 @dataclass

@@ -6,6 +6,7 @@ It stands in for a real clone where there is no network: in the demo, in tests, 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,17 +18,25 @@ from builder.fastimport import NewCommit, TreeFile, write_commits
 
 SAMPLE_REPO = "sample/pantry"
 
-SAMPLE_REPO_YAML = """\
+
+def sample_repo_yaml() -> str:
+    """What `instances/sample__pantry/repo.yaml` would hold.
+
+    The interpreter is the one that runs this, since its pytest is at hand (`loopback_index`). The time-out (seconds) is
+    short for the case that hangs.
+    """
+    return f"""\
 license: CC0-1.0
 version:
   - file: pantry/__init__.py
     regex: '__version__ = "([^"]+)"'
 environment:
+  python: "{sys.version_info.major}.{sys.version_info.minor}"
   install: none
   requirements: [pytest]
   test_timeout: 20
 """
-"""What `instances/sample__pantry/repo.yaml` would hold. The time-out (seconds) is short for the case that hangs."""
+
 
 _Tree = dict[str, TreeFile]
 _MAINTAINER = "Pat Cook <pat@pantry.example>"

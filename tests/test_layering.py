@@ -63,6 +63,7 @@ LAYERS: dict[str, set[str]] = {
         "gitmerge",
         "fastimport",
         "interpreters",
+        "loopback_index",
         "sample",
         "instrumentation",
         "recipes",

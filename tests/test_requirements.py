@@ -118,3 +118,24 @@ def test_bounds_of_constraint_files_are_no_requirements() -> None:
     files = {"requirements-dev.txt": "-c bounds.txt\na\n", "bounds.txt": "a<2\nb<3\n"}
     found = requirements.collect(of(files), ProjectMetadata("own"), EnvironmentRules())
     assert found.constraints == ["a<2", "b<3"]
+
+
+def test_declared_metadata_is_read_without_building_unless_the_backend_has_a_say() -> None:
+    """Fails if an extra's own marker were lost, or a dynamic project taken for one without requirements."""
+    text = (
+        "[project]\nname = 'own'\nversion = '1'\ndependencies = ['attrs']\n"
+        "[project.optional-dependencies]\ntest = ['pytest', \"mock; python_version < '3' or os_name == 'nt'\"]\n"
+    )
+    found = requirements.declared_metadata(of({"pyproject.toml": text}))
+    assert found is not None
+    assert found.requires == (
+        "attrs",
+        "pytest; extra == 'test'",
+        "mock; (python_version < '3' or os_name == 'nt') and extra == 'test'",
+    )
+    dynamic = text.replace("version = '1'", "version = '1'\ndynamic = ['dependencies']").replace(
+        "dependencies = ['attrs']\n", ""
+    )
+    assert requirements.declared_metadata(of({"pyproject.toml": dynamic})) is None
+    assert requirements.declared_metadata(of({"pyproject.toml": "[project"})) is None
+    assert requirements.declared_metadata(of({"setup.py": ""})) is None

@@ -13,7 +13,7 @@ from builder.errors import RepositoryError
 from builder.git import Repository
 from builder.models import PullRequest, Reason
 from builder.protocols import HarvestRequest
-from builder.sample import SAMPLE_REPO, SAMPLE_REPO_YAML, SampleCase, create_sample
+from builder.sample import SAMPLE_REPO, SampleCase, create_sample, sample_repo_yaml
 from builder.sources.git import create
 
 TIP = "1c77d175859fde938c881287ffb2ecaf22d57578"
@@ -118,7 +118,7 @@ def test_the_broken_test_is_in_the_changed_file(found: dict[int, PullRequest], s
 
 
 def test_its_rules_are_a_valid_repo_yaml() -> None:
-    config = repo_config.parse(SAMPLE_REPO_YAML, "sample")
+    config = repo_config.parse(sample_repo_yaml(), "sample")
     assert config.environment.test_timeout
     assert config.environment.requirements == ("pytest",)
 

@@ -1,6 +1,6 @@
 """The whole job on the sample repository, through the command line and the embedded runtime.
 
-Marked `network`, since environments install pytest from the package index.
+Needs no network: environments install the pytest that runs these tests, from an index on the loopback.
 """
 
 from __future__ import annotations
@@ -17,13 +17,21 @@ from typing import Any
 
 import pytest
 
-from builder.sample import SAMPLE_REPO, SAMPLE_REPO_YAML, create_sample
+from builder import loopback_index
+from builder.sample import SAMPLE_REPO, create_sample, sample_repo_yaml
 
-pytestmark = [pytest.mark.network, pytest.mark.sandbox, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.sandbox, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parent.parent.parent
 TIMES = {"validated_at", "seconds_before", "seconds_after", "cpu_seconds", "image"}
 """What may differ between two validations of the same instance."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def index() -> Iterator[None]:
+    """The environments' packages."""
+    with loopback_index.serving(loopback_index.wheels_of("pytest")) as url, loopback_index.only_index(url):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +40,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("data")
     shutil.copytree(ROOT / "templates", directory / "templates")
     (directory / "instances" / "sample__pantry").mkdir(parents=True)
-    (directory / "instances" / "sample__pantry" / "repo.yaml").write_text(SAMPLE_REPO_YAML)
+    (directory / "instances" / "sample__pantry" / "repo.yaml").write_text(sample_repo_yaml())
     return directory
 
 
@@ -43,8 +51,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def workspace(tmp_path_factory: pytest.TempPathFactory, data_dir: Path, clone: Path) -> Path:
+@pytest.fixture(scope="module")
+def workspace(index: None, tmp_path_factory: pytest.TempPathFactory, data_dir: Path, clone: Path) -> Path:
     """A workspace with the sample harvested and validated, undisturbed."""
     path = tmp_path_factory.mktemp("undisturbed")
     harvest(path, data_dir, clone)
