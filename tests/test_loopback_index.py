@@ -19,7 +19,15 @@ def test_a_real_client_installs_what_is_installed_here(tmp_path: Path) -> None:
     python = tmp_path / "env" / "bin" / "python"
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "env"], check=True)
     with loopback_index.serving(loopback_index.wheels_of("pytest")) as url, loopback_index.only_index(url):
-        options = ["--quiet", "--exclude-newer", "2012-01-01", "--cache-dir", tmp_path / "cache", "--python", python]
+        options: list[str | Path] = [
+            "--quiet",
+            "--exclude-newer",
+            "2012-01-01",
+            "--cache-dir",
+            tmp_path / "cache",
+            "--python",
+            python,
+        ]
         subprocess.run([uv, "pip", "install", *options, "pytest"], check=True)
     shown = subprocess.run([tmp_path / "env/bin/pytest", "--version"], capture_output=True, text=True, check=True)
     assert version("pytest") in shown.stdout + shown.stderr
