@@ -111,6 +111,7 @@ class Live:
         from rich.progress import TimeRemainingColumn as Remaining
 
         self._seen = Counter[str]()
+        self._began = time.monotonic()
         if not total:
             return
         columns = (
@@ -118,18 +119,21 @@ class Live:
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[counts]}"),
+            TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
             Remaining(),
         )
         self._bars = Progress(*columns, console=Console(stderr=True))
         self._bars.start()
-        self._bar = self._bars.add_task(step, total=total, counts="")
+        self._bar = self._bars.add_task(step, total=total, counts="", rate="")
 
     def advance(self, outcome: str) -> None:
         self._seen[outcome] += 1
         if self._bars is not None and self._bar is not None:
             counts = "  ".join(f"{number} {outcome}" for outcome, number in sorted(self._seen.items()))
-            self._bars.update(self._bar, advance=1, counts=counts)
+            minutes = (time.monotonic() - self._began) / 60
+            rate = f"{self._seen.total() / minutes:.1f} a minute" if minutes else ""
+            self._bars.update(self._bar, advance=1, counts=counts, rate=rate)
 
     def finish(self) -> None:
         if self._bars is not None:

@@ -39,3 +39,15 @@ def test_progress_lines_tell_what_came_of_it_and_nothing_is_said_about_nothing()
     lines.finish()
     assert stream.getvalue().startswith("validate: 2/2 (1 done, 1 rejected) in ")
     assert stream.getvalue().count("\n") == 1
+
+
+def test_live_progress_shows_counts_rate_and_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    """Fails if a column asks for what is not there, which only a terminal would show."""
+    live = console.Live()
+    live.start("validate", 2)
+    live.advance("done")
+    live.advance("rejected")
+    live.finish()
+    shown = capsys.readouterr().err
+    assert "1 done  1 rejected" in shown
+    assert "a minute" in shown
