@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import tarfile
 import zipfile
@@ -41,7 +42,7 @@ def _tar_members(path: Path) -> Iterator[tuple[str, TreeFile]]:
     total = 0
     with tarfile.open(path) as archive:
         for count, member in enumerate(archive, start=1):
-            tarfile.data_filter(member, "/sdist")  # raises for whatever would leave the tree, or is no file
+            _check_member(path, member)
             total += member.size
             _check_size(path, count, total)
             if member.issym():
@@ -50,6 +51,19 @@ def _tar_members(path: Path) -> Iterator[tuple[str, TreeFile]]:
                 stream = archive.extractfile(member)
                 data = stream.read() if stream else b""
                 yield member.name, TreeFile(data, "100755" if member.mode & 0o100 else "100644")
+
+
+def _check_member(path: Path, member: tarfile.TarInfo) -> None:
+    """Refuse what is neither file, link nor directory, and links that leave the tree.
+
+    `tarfile.data_filter` does the same, but Python 3.11 has it only since 3.11.4.
+    """
+    if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+        raise InfrastructureError(f"{path.name} holds what is no file: {member.name!r}")
+    if member.issym():
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(member.name), member.linkname))
+        if member.linkname.startswith("/") or target.split("/")[0] == "..":
+            raise InfrastructureError(f"{path.name} holds a link that leads out of it: {member.name!r}")
 
 
 def _zip_members(path: Path) -> Iterator[tuple[str, TreeFile]]:
