@@ -34,7 +34,7 @@ def read_tree(path: Path) -> Tree:
     try:
         members = _zip_members(path) if path.suffix == ".zip" else _tar_members(path)
         return _without_top(path, members)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, KeyError) as error:
         raise InfrastructureError(f"{path.name} cannot be unpacked: {error}") from error
 
 
@@ -60,8 +60,9 @@ def _check_member(path: Path, member: tarfile.TarInfo) -> None:
     """
     if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
         raise InfrastructureError(f"{path.name} holds what is no file: {member.name!r}")
-    if member.issym():
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(member.name), member.linkname))
+    if member.issym() or member.islnk():
+        directory = posixpath.dirname(member.name) if member.issym() else ""
+        target = posixpath.normpath(posixpath.join(directory, member.linkname))
         if member.linkname.startswith("/") or target.split("/")[0] == "..":
             raise InfrastructureError(f"{path.name} holds a link that leads out of it: {member.name!r}")
 
