@@ -41,7 +41,7 @@ def _writer(key: bytes, path: str) -> object:
     import hmac
     import json
 
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     first = os.open(path, flags, 0o600)
     try:  # low numbers stay free: tests may look at them
         descriptor = fcntl.fcntl(first, fcntl.F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR)
@@ -163,7 +163,9 @@ def _session_hooks(emit: object, ids: set, mode: dict, options: dict) -> dict:
     def sessionstart(session: object) -> None:
         config = session.config
         mode["distributed"] = bool(config.pluginmanager.hasplugin("dsession"))
-        if not mode["distributed"]:  # workers import this module by name
+        if mode["distributed"]:  # workers import this module by name, and leave the path themselves
+            _enter_path()
+        else:
             _leave_path()
         root = str(getattr(config, "rootpath", None) or config.rootdir)
         version, python = sys.modules["pytest"].__version__, "%d.%d.%d" % sys.version_info[:3]
@@ -182,13 +184,29 @@ def _session_hooks(emit: object, ids: set, mode: dict, options: dict) -> dict:
     }
 
 
+def _set_pythonpath(entries: list) -> None:
+    if entries:
+        os.environ["PYTHONPATH"] = os.pathsep.join(entries)
+    else:
+        os.environ.pop("PYTHONPATH", None)
+
+
+def _pythonpath() -> list:
+    value = os.environ.get("PYTHONPATH")
+    return value.split(os.pathsep) if value else []
+
+
+def _enter_path() -> None:
+    """Put this directory on the import path of child processes: xdist below 2 hands on nothing else."""
+    _set_pythonpath([os.path.dirname(os.path.abspath(__file__))] + _pythonpath())
+
+
 def _leave_path() -> None:
     """Take this directory off the import path, here and for child processes."""
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if entry != here]
-    if here in os.environ.get("PYTHONPATH", "").split(os.pathsep):
-        entries = os.environ["PYTHONPATH"].split(os.pathsep)
-        os.environ["PYTHONPATH"] = os.pathsep.join(entry for entry in entries if entry != here)
+    if here in _pythonpath():
+        _set_pythonpath([entry for entry in _pythonpath() if entry != here])
 
 
 def _take_settings() -> dict:
