@@ -9,12 +9,10 @@ from pathlib import Path
 
 from builder.interpreters import Interpreter
 from builder.protocols import CACHE_DIR, CONTEXT_DIR, ENV_DIR, TESTBED, ContextFile
-from builder.runtimes import _machine
+from builder.runtimes import _kernel_view, _machine
 
 SCRIPT = "/run/builder/script"
 _POINTS = {"testbed": TESTBED, "env": ENV_DIR}
-_SHARED_MEMORY_PART = 4
-_OTHER_MEMORY_BYTES = 64 * 1024**2
 
 _ISOLATION = (
     "--unshare-all",
@@ -60,16 +58,20 @@ def prepare(view: View) -> None:
     for name in ("tmp", "home"):
         (view.root / name).mkdir()
     (view.root / "tmp").chmod(0o1777)
+    _kernel_view.prepare(view.root)
     _machine.write_identity(view.root / "etc")
     _machine.write_tools(view.root / "bin", view.python)
 
 
 def arguments(view: View, *, workdir: str, script: Path | None, env: Mapping[str, str], memory_bytes: int) -> list[str]:
-    """All options of one command; /dev/shm gets a part of `memory_bytes`. The root and /dev are made read-only last, when every mount point exists."""
+    """All options of one command; /dev/shm gets a part of `memory_bytes`.
+
+    The root and /dev are made read-only last, when every mount point exists.
+    """
     options = [*_ISOLATION, *_machine.system_arguments(view.python.prefix, view.hidden)]
     options += _machine.identity_arguments(view.root / "etc")
     options += ["--ro-bind", str(view.root / "bin"), _machine.TOOLS, "--ro-bind", str(view.uv), _machine.UV]
-    options += _devices(memory_bytes // _SHARED_MEMORY_PART)
+    options += _kernel_view.arguments(view.root, memory_bytes=memory_bytes)
     options += _writable(view)
     options += _inputs(view, script)
     if view.network:
@@ -78,17 +80,6 @@ def arguments(view: View, *, workdir: str, script: Path | None, env: Mapping[str
     for name, value in (_environment(view) | dict(env)).items():
         options += ["--setenv", name, value]
     return options
-
-
-def _devices(shared_memory: int) -> list[str]:
-    """Memory file systems have sizes, since what lies in them is in nobody's resident memory."""
-    return [
-        *("--proc", "/proc", "--dev", "/dev"),
-        *("--perms", "1777", "--size", str(shared_memory), "--tmpfs", "/dev/shm"),  # noqa: S108
-        *("--remount-ro", "/dev"),
-        *("--perms", "0755", "--size", str(_OTHER_MEMORY_BYTES), "--tmpfs", "/run"),
-        *("--perms", "1777", "--size", str(_OTHER_MEMORY_BYTES), "--tmpfs", "/var/tmp"),  # noqa: S108
-    ]
 
 
 def _writable(view: View) -> list[str]:

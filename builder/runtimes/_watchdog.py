@@ -58,7 +58,7 @@ class Watchdog:
             return "processes"
         if self._over_memory(usage):
             return "memory"
-        return "disk" if self._over_disk() else ""
+        return "disk" if self._over_disk(usage) else ""
 
     def _over_memory(self, usage: Usage) -> bool:
         if _processes.available_memory() < MEMORY_RESERVE:
@@ -67,23 +67,26 @@ class Watchdog:
             return False
         return _processes.proportional_bytes(usage.pids) > self.limits.memory_bytes
 
-    def _over_disk(self) -> bool:
+    def _over_disk(self, usage: Usage) -> bool:
         """Measure the directory when free space says that it may have grown enough, and now and then anyway."""
         free = free_bytes(self.scratch)
         now = time.monotonic()
         suspicious = self._free_at_start - free > self.limits.disk_bytes // 2
         if now < self._next_disk and not (suspicious and now > self._next_disk - _DISK_TICK * 0.9):
-            return self._full(free)
-        over = used_bytes(self.scratch) > self.limits.disk_bytes
+            return self._full(free, usage)
+        over = self._disk_bytes(usage) > self.limits.disk_bytes
         self._next_disk = time.monotonic() + max(_DISK_TICK, _COST_SHARE * (time.monotonic() - now))
-        return over or self._full(free)
+        return over or self._full(free, usage)
 
-    def _full(self, free: int) -> bool:
+    def _full(self, free: int, usage: Usage) -> bool:
         if free >= DISK_RESERVE:
             return False
-        if used_bytes(self.scratch) > self.limits.disk_bytes:
+        if self._disk_bytes(usage) > self.limits.disk_bytes:
             return True
         raise DiskFullError(f"less than {DISK_RESERVE // 1024**2} MiB left on the disk of {self.scratch}")
+
+    def _disk_bytes(self, usage: Usage) -> int:
+        return used_bytes(self.scratch) + _processes.unlinked_bytes(usage.pids)
 
 
 def free_bytes(path: Path) -> int:

@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +30,7 @@ from builder.runtimes._watchdog import used_bytes
 
 _SANDBOX = "sandbox-"
 _FILE_SECONDS = 600.0
+_UNLIMITED = 2**60
 _CHECK_SECONDS = 120.0
 _BUILD_ENV = {"UV_LINK_MODE": "copy", "UV_PYTHON_DOWNLOADS": "never"}
 _BUILD_LIMITS = Limits(memory_bytes=16 * 1024**3, processes=8192, disk_bytes=40 * 1024**3)
@@ -213,10 +215,8 @@ class BubblewrapSandbox:
             raise SandboxError(f"cannot write {path} in the sandbox: {_said(result)}")
 
     def read(self, path: str, *, max_bytes: int = 512 * 1024**2) -> bytes:
-        """Read a regular file. Raises SandboxError."""
-        limits = Limits(
-            self._limits.memory_bytes, self._limits.processes, self._limits.disk_bytes, max(max_bytes, 4096)
-        )
+        """Read a regular file, also from a sandbox that is over its disk limit. Raises SandboxError."""
+        limits = replace(self._limits, output_bytes=max(max_bytes, 4096), disk_bytes=_UNLIMITED)
         result = self._file_command(_READ, path, limits, None)
         if not result.ok:
             raise SandboxError(f"cannot read {path} in the sandbox: {_said(result)}")
