@@ -151,12 +151,17 @@ def _statuses(records: Iterable[ProbeRecord]) -> Graded:
     errors: dict[str, None] = {}
     for record in records:
         if record["kind"] == "collect_error":
-            errors[record["id"]] = None
+            errors[_storable(record["id"])] = None
         elif record["kind"] == "phase" and "unknown" not in record:
-            phases.setdefault(record["id"], []).append(record)
+            phases.setdefault(_storable(record["id"]), []).append(record)
     statuses = {name: status for name, seen in phases.items() if (status := status_of(seen)) is not None}
     rerun = tuple(name for name, seen in phases.items() if any(record["outcome"] == "rerun" for record in seen))
     return Graded("completed", "", statuses, tuple(errors), rerun)
+
+
+def _storable(name: str) -> str:
+    """The id itself; a lone surrogate (a file name that is not UTF-8) becomes `\\udcff`, since JSON cannot hold it."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def status_of(phases: Iterable[ProbeRecord]) -> TestStatus | None:
