@@ -30,6 +30,7 @@ from builder.runtimes import _cgroups
 from builder.runtimes._capture import Capture
 from builder.runtimes._watchdog import Watchdog
 
+CLOSED = "the runtime was closed"
 _CHUNK = 1024**2
 _TICK = 0.1
 _DEATH_SECONDS = 60.0
@@ -145,15 +146,17 @@ class _Running:
         return ["/bin/bash", "--noprofile", "--norc", "-c", init, "bash", *self._command.words]
 
     def supervise(self) -> None:
-        """Read, measure and enforce until the process tree is gone."""
+        """Read, measure and enforce until the process tree is gone, also if that is because of an error here."""
         os.set_blocking(self._output.fileno(), False)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._output, selectors.EVENT_READ, self._read_output)
-            selector.register(self._status, selectors.EVENT_READ, self._read_status)
-            selector.register(self._ended, selectors.EVENT_READ)
-            while not self._over(selector.select(_TICK), selector):
-                self._enforce()
-        self._end()
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._output, selectors.EVENT_READ, self._read_output)
+                selector.register(self._status, selectors.EVENT_READ, self._read_status)
+                selector.register(self._ended, selectors.EVENT_READ)
+                while not self._over(selector.select(_TICK), selector):
+                    self._enforce()
+        finally:
+            self._end()
         while self._read_output():
             pass
 
@@ -203,7 +206,7 @@ class _Running:
                 raise SandboxError("a killed sandbox does not end")
             return
         if self._command.closed.is_set():
-            raise SandboxError("the runtime was closed")
+            raise SandboxError(CLOSED)
         self._timed_out = now - self._started >= self._command.timeout
         self._killed_by = self._broken_limit()
         if self._timed_out or self._killed_by:
@@ -222,7 +225,7 @@ class _Running:
         """Leave nothing behind, whatever happened; at the end of a normal run there is nothing left to kill."""
         if self._usage is not None:
             return
-        if self._child is not None:
+        if self._child is not None and not self._child.closed:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._child.fileno(), signal.SIGKILL)
             select.select([self._child], [], [], _DEATH_SECONDS)

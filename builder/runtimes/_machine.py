@@ -102,7 +102,8 @@ def system_arguments(prefix: Path, hidden: Iterable[Path]) -> list[str]:
     visible = [Path("/usr"), *_root_directories(), *_etc_paths()]
     if not _is_below(prefix, visible):
         visible.append(prefix)
-    masks = {path for path in hidden if path.is_dir() and _is_below(path, visible)} - set(visible)
+    copies = [copy for root in {Path("/usr"), Path("/usr/local"), prefix} for copy in installed_copies(root)]
+    masks = {path for path in (*hidden, *copies) if path.is_dir() and _is_below(path, visible)} - set(visible)
     arguments = _flat(["--perms", "0755", "--dir", name] for name in _PARENTS) + _root_links()
     for path in sorted({*visible, *masks}, key=lambda one: len(one.parts)):
         arguments += ["--tmpfs", str(path)] if path in masks else ["--ro-bind", str(path), str(path)]
@@ -112,8 +113,14 @@ def system_arguments(prefix: Path, hidden: Iterable[Path]) -> list[str]:
 def hidden_paths(workspace: Path) -> list[Path]:
     """What must not be seen even where it lies below something visible."""
     package = Path(builder.__file__).resolve().parent
-    data = [package.parent / name for name in ("instances", "tests")]
-    return [workspace.resolve(), Path.home().resolve(), package, *data]
+    home = package.parent if (package.parent / "pyproject.toml").is_file() else package
+    return [workspace.resolve(), Path.home().resolve(), home]
+
+
+def installed_copies(prefix: Path) -> list[Path]:
+    """Where `builder` is installed below a Python prefix, be it this copy or another: each holds expected results."""
+    places = [prefix.glob(f"lib*/python3*/{kind}-packages/{builder.__name__}") for kind in ("site", "dist")]
+    return sorted(path.resolve() for place in places for path in place)
 
 
 def network_arguments(environment: Mapping[str, str]) -> list[str]:

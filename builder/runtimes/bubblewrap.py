@@ -70,6 +70,8 @@ class BubblewrapRuntime:
 
     def build(self, image: ImageSpec, *, log: Path | None = None, timeout: float = 3600) -> BuiltImage:
         """Build the image and its parents, each once. See `protocols.Runtime.build`."""
+        if self._closed.is_set():
+            raise SandboxError(_bwrap_process.CLOSED)
         self.check()
         if image.parent:
             self.build(image.parent, log=log, timeout=timeout)

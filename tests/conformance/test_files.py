@@ -91,11 +91,12 @@ def test_too_large_to_read(storing_sandbox: Sandbox) -> None:
 
 def test_each_start_is_a_fresh_copy(storing_runtime: Runtime, image: Image) -> None:
     """T37: catches state that leaks from one run into the next."""
+    paths = [f"{place}/left" for place in ("/testbed", "/opt/env", "/tmp", "/home/agent")]
     with storing_runtime.start(image()) as first:
-        for path in ("/testbed/left", "/opt/env/left", "/tmp/left", "/home/agent/left"):
+        for path in paths:
             first.write(path, b"")
     with storing_runtime.start(image()) as second:
-        for path in ("/testbed/left", "/opt/env/left", "/tmp/left", "/home/agent/left"):
+        for path in paths:
             with pytest.raises(SandboxError, match="no such file"):
                 second.read(path)
 
