@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from scripted_tests import Rehearsed, Script, rehearse
+from task_factory import environment, task
 
 from builder.comparison import Rule
 from builder.errors import UsageError
@@ -13,15 +15,9 @@ from builder.models import Reason
 from builder.protocols import ImageSpec, Limits
 from builder.runtimes.scripted import ScriptedRuntime
 from builder.validate import Validation, validate
-from scripted_tests import Rehearsed, Script, rehearse
-from task_factory import environment, task
 
 IMAGE = ImageSpec("instance", "some-org__proj-1", "3.9.18")
 FIXED, KEPT, OTHER = (f"tests/test_parser.py::test_{name}" for name in ("fixed", "kept", "other"))
-    "tests/test_parser.py::test_fixed",
-    "tests/test_parser.py::test_kept",
-    "tests/test_parser.py::test_o",
-)
 BROKEN = Script({FIXED: "failed", KEPT: "passed"})
 MENDED = Script({FIXED: "passed", KEPT: "passed"})
 
