@@ -66,13 +66,16 @@ def prepare(view: View) -> None:
 def arguments(view: View, *, workdir: str, script: Path | None, env: Mapping[str, str], memory_bytes: int) -> list[str]:
     """All options of one command; /dev/shm gets a part of `memory_bytes`.
 
-    The root and /dev are made read-only last, when every mount point exists.
+    The sandbox's own directories come first, since an interpreter may lie below /tmp or a home; the root is made
+    read-only last, when every mount point exists.
     """
-    options = [*_ISOLATION, *_machine.system_arguments(view.python.prefix, view.hidden)]
+    options = [*_ISOLATION, *_machine.parent_arguments()]
+    options += _kernel_view.arguments(view.root, memory_bytes=memory_bytes)
+    options += ["--bind", str(view.root / "tmp"), "/tmp", "--bind", str(view.root / "home"), _machine.HOME]  # noqa: S108
+    options += _machine.system_arguments(view.python.prefix, view.hidden)
     options += _machine.identity_arguments(view.root / "etc")
     options += ["--ro-bind", str(view.root / "bin"), _machine.TOOLS, "--ro-bind", str(view.uv), _machine.UV]
-    options += _kernel_view.arguments(view.root, memory_bytes=memory_bytes)
-    options += _writable(view)
+    options += _layers(view)
     options += _inputs(view, script)
     if view.network:
         options += _machine.network_arguments(os.environ)
@@ -82,8 +85,8 @@ def arguments(view: View, *, workdir: str, script: Path | None, env: Mapping[str
     return options
 
 
-def _writable(view: View) -> list[str]:
-    options = ["--bind", str(view.root / "tmp"), "/tmp", "--bind", str(view.root / "home"), _machine.HOME]  # noqa: S108
+def _layers(view: View) -> list[str]:
+    options = []
     for name, point in _POINTS.items():
         for layer in (view.root / "empty", *view.lowers):
             options += ["--overlay-src", str(layer / name)]

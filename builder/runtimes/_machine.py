@@ -93,6 +93,11 @@ def write_tools(directory: Path, python: Interpreter) -> None:
     (directory / Path(UV).name).touch()
 
 
+def parent_arguments() -> list[str]:
+    """bwrap options for the directories between the mounts."""
+    return _flat(["--perms", "0755", "--dir", name] for name in _PARENTS)
+
+
 def identity_arguments(directory: Path) -> list[str]:
     return _flat(["--ro-bind", str(directory / name), f"/etc/{name}"] for name in sorted(_IDENTITY))
 
@@ -104,7 +109,7 @@ def system_arguments(prefix: Path, hidden: Iterable[Path]) -> list[str]:
         visible.append(prefix)
     copies = [copy for root in {Path("/usr"), Path("/usr/local"), prefix} for copy in installed_copies(root)]
     masks = {path for path in (*hidden, *copies) if path.is_dir() and _is_below(path, visible)} - set(visible)
-    arguments = _flat(["--perms", "0755", "--dir", name] for name in _PARENTS) + _root_links()
+    arguments = _root_links()
     for path in sorted({*visible, *masks}, key=lambda one: len(one.parts)):
         arguments += ["--tmpfs", str(path)] if path in masks else ["--ro-bind", str(path), str(path)]
     return arguments + _flat(["--remount-ro", str(path)] for path in sorted(masks))
