@@ -118,14 +118,15 @@ def _laid_out(path: str, content: bytes) -> str:
 
 
 def _script(command: _Command, probe: Instrument) -> str:
-    """The test files that exist become `$@`, and end the command."""
-    lines = ["set --"]
+    """The test files that exist end the command. In an array: bash copies all of `$@` for every word it gains."""
+    lines = ["test_files=()"]
     for name in command.test_files:
         path, word = shlex.quote(name.split("::", 1)[0]), shlex.quote(name)
-        lines.append(f'[ -e {path} ] && set -- "$@" {word}')
+        lines.append(f"[ -e {path} ] && test_files+=({word})")
     if command.test_files:
-        lines.append(f"[ $# -gt 0 ] || {{ echo 'none of the test files exists'; exit {NO_FILES_EXIT}; }}")
-    lines.append(f'{command.test_cmd} -p {probe.plugin} "$@"')
+        missing = f"echo 'none of the test files exists'; exit {NO_FILES_EXIT}"
+        lines.append(f"[ ${{#test_files[@]}} -gt 0 ] || {{ {missing}; }}")
+    lines.append(f'{command.test_cmd} -p {probe.plugin} "${{test_files[@]}}"')
     return "\n".join(lines)
 
 
