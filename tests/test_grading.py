@@ -2,59 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-from typing import Any
-
 import pytest
+from record_factory import KEY, Made, channel, collected, end, error, fails, passes, phase, start
 
 from builder.grading import PHASES, grade, read_channel, status_of
 from builder.models import TestStatus
-
-KEY = bytes(range(32))
-Made = dict[str, Any]
-
-
-def channel(*records: Made, key: bytes = KEY) -> bytes:
-    """What a probe with this key would have written."""
-    previous, lines = b"", []
-    for number, record in enumerate(records):
-        text = json.dumps({**record, "n": number}).encode("ascii")
-        mac = hmac.new(key, previous + text, hashlib.sha256)
-        lines.append(mac.hexdigest().encode("ascii") + b" " + text + b"\n")
-        previous = mac.digest()
-    return b"".join(lines)
-
-
-def start() -> Made:
-    return {"kind": "start", "pytest": "8.0", "python": "3.11.0", "rootdir": "/testbed", "distributed": False}
-
-
-def end(status: int, collected: int) -> Made:
-    return {"kind": "end", "exit": status, "collected": collected}
-
-
-def phase(name: str, when: str, outcome: str = "passed", **more: Any) -> Made:
-    raised = outcome == "failed" or (outcome == "skipped")
-    return {"kind": "phase", "id": name, "when": when, "outcome": outcome, "seconds": 0.0, "raised": raised, **more}
-
-
-def passes(name: str) -> list[Made]:
-    return [phase(name, when) for when in PHASES]
-
-
-def fails(name: str) -> list[Made]:
-    return [phase(name, "setup"), phase(name, "call", "failed"), phase(name, "teardown")]
-
-
-def collected(count: int) -> Made:
-    return {"kind": "collected", "items": count, "ids": count}
-
-
-def error(name: str) -> Made:
-    return {"kind": "collect_error", "id": name}
-
 
 TABLE = [
     pytest.param([], 1, "no_results", id="pytest did not start"),

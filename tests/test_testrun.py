@@ -1,165 +1,209 @@
-"""One run: what reaches the sandbox, and which outcome what comes back means. Played by the scripted runtime."""
+"""One test run: what is asked of the sandbox, how runs end, and patches as git really applies them."""
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from scripted_tests import Rehearsed, Script, laid_out, rehearse
+from record_factory import Statuses, prepare, scripted_pytest
+from testbed_factory import added, repository_image
 
+from builder import testrun
 from builder.errors import SandboxError, UsageError
-from builder.models import TestRun
-from builder.protocols import ExecResult, ImageSpec
-from builder.runtimes.scripted import Call, ScriptedRuntime, create
+from builder.models import TestRun, TestStatus
+from builder.protocols import ExecResult, ImageSpec, Limits, Runtime
+from builder.runtimes import bubblewrap, scripted
+from builder.runtimes.scripted import Rule, ScriptedRuntime
 from builder.testrun import run_tests
 
-IMAGE = ImageSpec("instance", "some-org__proj-1", "3.9.18")
-GOOD = Script({"tests/test_a.py::test_one": "passed"})
+IMAGE = ImageSpec("base", "base", "3.11.7")
 
 
-def run(runtime: ScriptedRuntime, patches: Sequence[bytes] = (), **changes: Any) -> TestRun:
-    options: dict[str, Any] = {"test_cmd": "pytest", "test_files": ["tests/test_a.py"], "test_env": {}, "timeout": 9.0}
-    return run_tests(runtime, IMAGE, patches=patches, **{**options, **changes})
+def run(runtime: Runtime, image: ImageSpec = IMAGE, **changes: Any) -> TestRun:
+    asked: dict[str, Any] = {
+        "patches": [],
+        "test_cmd": "pytest",
+        "test_files": ["tests/test_a.py"],
+        "test_env": {},
+        "timeout": 60,
+    }
+    return run_tests(runtime, image, **{**asked, **changes})
 
 
-def play(script: Script = GOOD, patches: Sequence[bytes] = (), **changes: Any) -> tuple[TestRun, Call, Rehearsed]:
-    """The run, the call of the test command, and what the sandbox was given."""
-    runtime, actor = rehearse({len(patches): [script]})
-    done = run(runtime, patches, **changes)
-    tests = [call for call in runtime.calls if "BUILDER_PROBE" in call.env]
-    return done, tests[-1] if tests else runtime.calls[-1], actor
+def scripted_run(*runs: Statuses | ExecResult, **changes: Any) -> tuple[TestRun, ScriptedRuntime]:
+    runtime = scripted.create(answers=scripted_pytest(runs))
+    return run(runtime, **changes), runtime
 
 
-def test_a_run_carries_statuses_times_and_output() -> None:
-    """Fails if what a person needs to judge the run is lost; output that is not UTF-8 stays as it is (T39)."""
-    script = Script({"t.py::a": "passed", "t.py::b": "failed", "t.py::c[x y]": "skipped"}, errors=["u.py"])
-    done, _, _ = play(script)
-    assert (done.outcome, done.exit_code, done.collection_errors) == ("completed", 1, ("u.py",))
-    assert {name: str(status) for name, status in done.statuses.items()} == dict(script.tests)
-    assert (done.wall_seconds, done.cpu_seconds, done.output) == (1.5, 1.25, b"output \xff")
-
-
-def test_there_is_no_network_and_time_counts_for_the_tests_alone() -> None:
-    """Fails if a slow patch could eat the tests' time, or the tests could reach the network."""
-    runtime, _ = rehearse({0: [GOOD]})
-    run(runtime, timeout=1.0)
-    assert [start.network for start in runtime.started] == [False]
-    assert [call.timeout == 1.0 for call in runtime.calls] == [False, True]
-
-
-def test_t37_zone_locale_and_hash_seed_are_pinned_where_the_repository_says_nothing() -> None:
-    _, call, _ = play(test_env={"LANG": "de_DE.UTF-8", "MODE": "x"})
-    assert call.env.items() >= {"TZ": "UTC", "PYTHONHASHSEED": "0", "LANG": "de_DE.UTF-8", "MODE": "x"}.items()
-
-
-def test_the_environment_of_the_repository_cannot_replace_the_probe() -> None:
-    """Fails if BUILDER_PROBE in repo.yaml, or an import path there, decides what reports."""
-    done, call, _ = play(test_env={"BUILDER_PROBE": "/testbed/mine", "PYTHONPATH": "/testbed/mine"})
-    assert done.outcome == "completed"
-    assert call.env["BUILDER_PROBE"].startswith("/tmp/")
-    assert call.env["PYTHONPATH"].split(":")[0].startswith("/tmp/")
-
-
-def test_the_secret_is_not_in_the_script_of_the_tests() -> None:
-    """Fails if `cat` of the running script gives the key away."""
-    runtime, _ = rehearse({0: [GOOD]})
-    run(runtime)
-    preparation, tests = runtime.calls
-    keys = [json.loads(content)["key"] for content in laid_out(preparation.script).values() if b'"key"' in content[:9]]
-    assert len(keys) == 1
-    assert keys[0] not in " ".join([tests.script, *tests.env.values()])
-
-
-def test_t14_a_patch_of_any_size_travels_in_a_script() -> None:
-    """Fails if a patch becomes an argument, of which Linux takes 128 KiB."""
-    patches = [b"x" * 1_500_000, bytes(range(256)) * 9]
-    done, _, actor = play(patches=patches)
-    assert done.outcome == "completed"
-    assert actor.patches == [patches]
+def test_a_completed_run_has_statuses_times_and_output() -> None:
+    done, _ = scripted_run({"a": "passed", "b": "failed"})
+    assert (done.outcome, done.statuses) == ("completed", {"a": TestStatus.PASSED, "b": TestStatus.FAILED})
+    assert (done.exit_code, done.output, done.wall_seconds, done.cpu_seconds) == (1, b"said", 2.0, 1.0)
 
 
 @pytest.mark.parametrize(
-    "names",
-    [["tests/" + "x" * 140_000], [f"tests/test_{number:05}.py::test_with_a_long_name" for number in range(60_000)]],
+    ("result", "outcome", "words"),
+    [
+        (ExecResult(0, b"2 passed"), "no_results", "did not start"),
+        (ExecResult(None, b"", timed_out=True), "timed_out", "60 s"),
+        (ExecResult(137, b"", killed_by="memory"), "no_results", "memory limit"),
+        (ExecResult(4, b"none of the test files exists"), "no_results", "exit code 4"),
+    ],
 )
-def test_t14_more_test_ids_than_a_command_line_holds_are_refused(names: list[str]) -> None:
-    """Fails if the tests do not start, and the instance is scored for it."""
-    with pytest.raises(UsageError, match="command line"):
-        play(test_files=names)
+def test_t36_a_run_that_ended_badly_is_no_result(result: ExecResult, outcome: str, words: str) -> None:
+    done, _ = scripted_run(result)
+    assert (done.outcome, words in done.detail) == (outcome, True)
 
 
-def test_t14_as_many_test_ids_as_a_command_line_holds_are_given() -> None:
-    names = [f"tests/test_{number:05}.py::test_name[a b]" for number in range(30_000)]
-    _, call, _ = play(test_files=names)
-    lines = set(call.script.splitlines())
-    assert all(f"[ -e {name[:19]} ] && test_files+=({shlex.quote(name)})" in lines for name in names)
+def test_t37_the_environment_is_pinned_and_the_network_off() -> None:
+    _, runtime = scripted_run({"a": "passed"}, test_env={"TZ": "Asia/Tokyo", "X": "1"}, limits=Limits(processes=7))
+    env = runtime.calls[1].env
+    assert (env["TZ"], env["LANG"], env["PYTHONHASHSEED"], env["X"]) == ("Asia/Tokyo", "C.UTF-8", "0", "1")
+    assert "CI" not in env
+    assert (runtime.started[0].network, runtime.started[0].limits.processes) == (False, 7)
 
 
-def test_t12_each_test_file_is_looked_for_before_pytest_is_asked() -> None:
-    """Fails if a deleted file makes pytest refuse to run the others; node ids are looked for by their file."""
-    _, call, _ = play(test_files=["tests/gone.py", "tests/a b.py::test_x[1 2]"])
-    assert "[ -e tests/gone.py ] && " in call.script
-    assert "[ -e 'tests/a b.py' ] && test_files+=('tests/a b.py::test_x[1 2]')" in call.script
+def test_the_secret_is_not_in_the_script_that_the_tests_can_read() -> None:
+    _, runtime = scripted_run({"a": "passed"})
+    prepared, tested = runtime.calls
+    assert "base64" in prepared.script
+    assert "base64" not in tested.script
+    assert set(tested.env) - set(testrun.PINNED) == {"BUILDER_PROBE", "PYTHONPATH"}
 
 
-def test_without_test_files_the_command_runs_as_it_is() -> None:
-    _, call, _ = play(test_files=[], test_cmd="pytest -q tests")
-    assert call.script.splitlines()[-1].startswith("pytest -q tests -p p")
-    assert "exit" not in call.script
+def test_nothing_about_a_run_can_be_foreseen() -> None:
+    first, second = (scripted_run({"a": "passed"})[1].calls[1] for _ in range(2))
+    assert first.script != second.script
+    assert first.env["BUILDER_PROBE"] != second.env["BUILDER_PROBE"]
 
 
-def test_a_patch_that_does_not_apply_is_an_outcome_with_its_words() -> None:
-    """Fails if the tests are run all the same, or the person does not learn which file it was."""
-    done, call, _ = play(Script(patch_refused=b"error: patch failed: a.py:1\n"), patches=[b"x"])
-    assert (done.outcome, done.detail) == ("patch_failed", "error: patch failed: a.py:1")
-    assert "BUILDER_PROBE" not in call.env
+def test_t14_long_lists_go_into_the_script_and_too_long_ones_are_refused() -> None:
+    _, runtime = scripted_run({"a": "passed"}, test_files=[f"tests/{number:0200}.py" for number in range(5000)])
+    assert len(runtime.calls[1].script) > 1_000_000
+    with pytest.raises(UsageError, match="1 test files take 200001 bytes"):
+        run(scripted.create(), test_files=["x" * 200_000])
+    with pytest.raises(UsageError, match="20000 test files"):
+        run(scripted.create(), test_files=[f"tests/{number:0100}.py" for number in range(20_000)])
 
 
-@pytest.mark.parametrize("code", [1, 2, 128, None])
-def test_t61_a_preparation_that_breaks_is_nobodys_failure(code: int | None) -> None:
-    """Fails if a full disk or a missing tool of ours is scored as a patch that does not apply."""
-    with pytest.raises(SandboxError, match="prepared"):
-        run(create(answers=ExecResult(code, b"No space left on device")))
+def without_channel(then: ExecResult | Callable[..., ExecResult]) -> Sequence[Rule]:
+    """The tests remove the channel; `then` is what a look at it answers."""
+
+    def remove(sandbox: scripted.ScriptedSandbox, _call: scripted.Call) -> ExecResult:
+        sandbox.files.clear()
+        return ExecResult(0, b"")
+
+    return [("base64 -d", prepare), (" -p p[0-9a-f]{16} ", remove), (r"^\[ -f ", then)]
 
 
-BAD: Mapping[str, tuple[Script, str]] = {
-    "killed for its time": (Script(GOOD.tests, timed_out=True), "timed_out"),
-    "killed for its memory": (Script(GOOD.tests, killed_by="memory"), "no_results"),
-    "nothing was reported": (Script(channel=b""), "no_results"),
-    "a line of somebody else": (Script(channel=b'{"outcome": "passed"}\n'), "tampered"),
-    "another exit code": (Script({"t.py::a": "failed"}, exit_code=0), "tampered"),
-    "a usage error": (Script(exit_code=4), "no_results"),
-}
+def test_t50_a_removed_channel_is_tampering() -> None:
+    done = run(scripted.create(answers=without_channel(ExecResult(1, b""))))
+    assert (done.outcome, done.detail) == ("tampered", "the probe's channel is gone")
 
 
-@pytest.mark.parametrize("what", BAD)
-def test_t36_a_run_that_went_wrong_is_not_completed(what: str) -> None:
-    script, outcome = BAD[what]
-    done, _, _ = play(script)
-    assert done.outcome == outcome
-    assert done.detail
-
-
-def test_t40_a_time_out_keeps_what_was_reported_as_evidence() -> None:
-    done, _, _ = play(Script(GOOD.tests, timed_out=True))
-    assert done.detail == "not done after 9 s"
-    assert done.statuses.keys() == GOOD.tests.keys()
-    assert done.exit_code is None
-
-
-def without_channel(readable: bool) -> ScriptedRuntime:
-    """The channel cannot be read; whether the sandbox says that it is there."""
-    return create(answers=[(r"stat -c", ExecResult(0 if readable else 1, b"")), (r"", ExecResult(0, b""))])
-
-
-def test_a_channel_that_was_removed_is_tampering() -> None:
-    """Fails if deleting the evidence counts as `no_results`, or ends the whole run."""
-    assert run(without_channel(readable=False)).outcome == "tampered"
-
-
-def test_t61_a_channel_that_is_there_but_cannot_be_read_is_the_sandboxs_fault() -> None:
+def test_t61_a_sandbox_that_cannot_be_read_is_an_error_not_an_outcome() -> None:
     with pytest.raises(SandboxError):
-        run(without_channel(readable=True))
+        run(scripted.create(answers=without_channel(ExecResult(0, b""))))
+
+
+def test_t61_a_preparation_that_broke_is_an_error_not_a_refused_patch() -> None:
+    with pytest.raises(SandboxError, match="No space left"):
+        run(scripted.create(answers=ExecResult(1, b"No space left on device")))
+
+
+BASE = {
+    "calc.py": b"def add(a, b):\n    return a - b",
+    "tests/test_a.py": b"from calc import add\ndef test_a():\n    assert add(1, 2) == 3\n",
+    "windows.txt": b"one\r\ntwo\r\n",
+    ".gitattributes": b"*.txt text eol=crlf\n*.raw -text\n",
+    "kept.raw": b"\x00\r\n\xff",
+    "plain/x.enc": b"one\n",
+}
+REPAIR = (
+    b"diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1,2 +1,2 @@\n def add(a, b):\n"
+    b"-    return a - b\n\\ No newline at end of file\n+    return a + b\n\\ No newline at end of file\n"
+)
+WINDOWS = (
+    b"diff --git a/windows.txt b/windows.txt\n--- a/windows.txt\n+++ b/windows.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n"
+)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+    return bubblewrap.create(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> ImageSpec:
+    return repository_image(tmp_path_factory.mktemp("wheels"), BASE, "mkdir -p .git/hooks")
+
+
+def real_run(real: Runtime, image: ImageSpec, **changes: Any) -> TestRun:
+    return run(real, image, **{"test_cmd": "python -m pytest", **changes})
+
+
+@pytest.mark.sandbox
+def test_before_and_after_a_patch(real: Runtime, image: ImageSpec) -> None:
+    before, after = real_run(real, image), real_run(real, image, patches=[REPAIR])
+    assert before.statuses == {"tests/test_a.py::test_a": TestStatus.FAILED}
+    assert after.statuses == {"tests/test_a.py::test_a": TestStatus.PASSED}
+    assert after.wall_seconds > 0
+
+
+@pytest.mark.sandbox
+def test_a_patch_that_does_not_apply_is_refused_in_gits_words(real: Runtime, image: ImageSpec) -> None:
+    done = real_run(real, image, patches=[REPAIR, REPAIR])
+    assert (done.outcome, "calc.py: patch does not apply" in done.detail) == ("patch_failed", True)
+
+
+@pytest.mark.sandbox
+def test_t11_lines_end_as_at_checkout(real: Runtime, image: ImageSpec) -> None:
+    """Fails if a diff of the stored text is held against the CRLF of the work tree."""
+    check = added(
+        {"tests/test_b.py": "def test_b():\n    assert open('windows.txt', 'rb').read() == b'one\\r\\n2\\r\\n'"}
+    )
+    done = real_run(real, image, patches=[WINDOWS, check], test_files=["tests/test_b.py"])
+    assert done.statuses == {"tests/test_b.py::test_b": TestStatus.PASSED}, (done.detail, done.output)
+
+
+@pytest.mark.sandbox
+def test_t50_attributes_cannot_keep_a_patch_out(real: Runtime, image: ImageSpec) -> None:
+    """Fails if there is no second attempt: git believes the attribute, and cannot read the file."""
+    attributes = added({"plain/.gitattributes": "*.enc working-tree-encoding=UTF-16"})
+    change = b"diff --git a/plain/x.enc b/plain/x.enc\n--- a/plain/x.enc\n+++ b/plain/x.enc\n@@ -1 +1 @@\n-one\n+two\n"
+    test = added({"tests/test_b.py": "def test_b():\n    assert open('plain/x.enc').read() == 'two\\n'"})
+    done = real_run(real, image, patches=[attributes, change, test], test_files=["tests/test_b.py"])
+    assert done.statuses == {"tests/test_b.py::test_b": TestStatus.PASSED}, (done.detail, done.output)
+
+
+@pytest.mark.sandbox
+def test_t12_files_that_are_gone_do_not_stop_the_others(real: Runtime, image: ImageSpec) -> None:
+    both = real_run(real, image, test_files=["tests/gone.py", "tests/test_a.py"])
+    assert list(both.statuses) == ["tests/test_a.py::test_a"]
+    none = real_run(real, image, test_files=["tests/gone.py"])
+    assert (none.outcome, none.exit_code) == ("no_results", 4)
+
+
+@pytest.mark.sandbox
+def test_t14_a_patch_above_the_limits_of_a_command_line(real: Runtime, image: ImageSpec) -> None:
+    large = added({"data.raw": "\n".join(f"{number:0100}" for number in range(40_000))})
+    done = real_run(real, image, patches=[large])
+    assert (len(large) > 4_000_000, done.outcome) == (True, "completed")
+
+
+@pytest.mark.sandbox
+def test_t50_links_out_of_the_tree_are_not_followed(real: Runtime, image: ImageSpec) -> None:
+    link = (
+        b"diff --git a/out b/out\nnew file mode 120000\nindex 0000000..1111111\n--- /dev/null\n+++ b/out\n"
+        b"@@ -0,0 +1 @@\n+/tmp\n\\ No newline at end of file\n"
+    )
+    done = real_run(real, image, patches=[link, added({"out/escaped.txt": "x"})])
+    assert done.outcome == "patch_failed"
+
+
+@pytest.mark.sandbox
+def test_t40_a_run_that_hangs_ends_with_its_children(real: Runtime, image: ImageSpec) -> None:
+    hang = added({"tests/test_h.py": "import os, time\ndef test_h():\n    os.fork()\n    time.sleep(600)"})
+    done = real_run(real, image, patches=[hang], test_files=["tests/test_h.py"], timeout=2)
+    assert (done.outcome, done.detail) == ("timed_out", "not done after 2 s")
