@@ -1,10 +1,9 @@
 """One run of an instance's tests: patches into a fresh sandbox, the test command, the probe's records, a `TestRun`.
 
 The one core below `validate` and `evaluate`. Two commands run in the sandbox. The first applies the patches with
-`git apply`, exactly and all or nothing per patch: in the repository, so that end-of-line attributes count as they did
-at checkout, and where that fails once more as if there were no repository, byte by byte. Never fuzzily and never
-three-way: a patch that needs it is another patch. Nobody's git configuration, hooks or file-system monitor is obeyed.
-It also lays out the probe, whose secret must not stand in the script that the tests can read.
+`git apply`, exactly and all or nothing per patch, in the repository, so that end-of-line attributes count as they did
+at checkout. Never fuzzily and never three-way: a patch that needs it is another patch. Nobody's git configuration,
+hooks or file-system monitor is obeyed; filters that attributes name are nowhere defined. It also lays out the probe, whose secret must not stand in the script that the tests can read.
 The second runs the test command as it is given, with `-p <probe>` and the test files appended; its arguments are words
 of the script, not of our own command line (T14). Nothing else is added to what pytest is told; what the probe sets
 from inside is said in `instrumentation`.
@@ -42,12 +41,9 @@ export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_OPTIONAL_LOCKS=0 HO
 here=$(pwd -P)
 for patch in "$@"; do
   [ -s "$patch" ] || continue
-  if first=$(git -c core.hooksPath=/dev/null -c core.attributesFile=/dev/null -c core.fsmonitor=false \\
+  git -c core.hooksPath=/dev/null -c core.attributesFile=/dev/null -c core.fsmonitor=false \\
       -c core.autocrlf=false -c core.safecrlf=false -c core.fileMode=true -c core.symlinks=true \\
-      -c "safe.directory=$here" apply --whitespace=nowarn -- "$patch" 2>&1); then continue; fi
-  if (GIT_DIR=/nonexistent git apply --whitespace=nowarn -- "$patch") >/dev/null 2>&1; then continue; fi
-  printf '%s\\n' "$first"
-  exit 65
+      -c "safe.directory=$here" apply --whitespace=nowarn -- "$patch" || exit 65
 done
 """
 _PATCH_REFUSED = 65
