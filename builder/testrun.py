@@ -3,10 +3,10 @@
 The one core below `validate` and `evaluate`. Two commands run in the sandbox. The first applies the patches with
 `git apply`, exactly and all or nothing per patch, in the repository, so that end-of-line attributes count as they did
 at checkout. Never fuzzily and never three-way: a patch that needs it is another patch. Nobody's git configuration,
-hooks or file-system monitor is obeyed; filters that attributes name are nowhere defined. It also lays out the probe, whose secret must not stand in the script that the tests can read.
-The second runs the test command as it is given, with `-p <probe>` and the test files appended; its arguments are words
-of the script, not of our own command line (T14). Nothing else is added to what pytest is told; what the probe sets
-from inside is said in `instrumentation`.
+hooks or file-system monitor is obeyed; filters that attributes name are nowhere defined. It also lays out the probe,
+whose secret must not stand in a script that the tests can read. The second runs the test command as it is given, with
+`-p <probe>` and the test files appended; its arguments are words of the script, not of our own command line (T14).
+Nothing else is added to what pytest is told; what the probe sets from inside is said in `instrumentation`.
 
 Limits of trust: whoever runs in the process of the tests can, with effort, report what he likes (see `probe`). For a
 foreign patch `evaluate` must also restore every test file, `conftest.py` and configuration file afterwards.
