@@ -390,6 +390,21 @@ def test_owner_is_noticed_while_it_lives(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
+def test_half_removed_directory_still_has_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches two processes that remove the same sandbox, and each other's error for it."""
+    seen = []
+    remove = _owned.remove_tree
+
+    def removing(*paths: Path) -> None:
+        remove(*paths)
+        seen.append(_owned.abandoned(tmp_path, "x-"))
+
+    monkeypatch.setattr(_owned, "remove_tree", removing)
+    with _owned.owned_directory(tmp_path, "x-") as path:
+        (path / "file").touch()
+    assert seen == [[]]
+
+
 def test_directory_of_a_killed_owner_is_abandoned(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys\nfrom pathlib import Path\nfrom builder.runtimes import _owned\n"

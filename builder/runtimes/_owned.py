@@ -43,7 +43,7 @@ def owned_directory(parent: Path, prefix: str) -> Iterator[Path]:
         try:
             yield path
         finally:
-            remove_tree(path)
+            _dispose(path)
 
 
 def abandoned(parent: Path, prefix: str) -> list[Path]:
@@ -54,17 +54,19 @@ def abandoned(parent: Path, prefix: str) -> list[Path]:
         return [path for path in sorted(parent.glob(f"{prefix}*")) if path.is_dir() and not _has_owner(path)]
 
 
-def remove_tree(path: Path) -> None:
-    """Remove a directory whatever its content: unreadable, deeper than a path can be long, or not there.
+def remove_tree(*paths: Path) -> None:
+    """Remove directories whatever their content: unreadable, deeper than a path can be long, or not there.
 
     Raises WorkspaceError if something stays.
     """
-    _quietly("rm", "-rf", "--one-file-system", "--", str(path))
-    if os.path.lexists(path):
-        _quietly("chmod", "-R", "u+rwX", "--", str(path))
-        _quietly("rm", "-rf", "--one-file-system", "--", str(path))
-    if os.path.lexists(path):
-        raise WorkspaceError(f"cannot remove {path}")
+    _quietly("rm", "-rf", "--one-file-system", "--", *map(str, paths))
+    stubborn = [str(path) for path in paths if os.path.lexists(path)]
+    if stubborn:
+        _quietly("chmod", "-R", "u+rwX", "--", *stubborn)
+        _quietly("rm", "-rf", "--one-file-system", "--", *stubborn)
+    left = [name for name in stubborn if os.path.lexists(name)]
+    if left:
+        raise WorkspaceError(f"cannot remove {', '.join(left)}")
 
 
 @contextlib.contextmanager
@@ -78,6 +80,14 @@ def writing(path: Path) -> Iterator[None]:
                 f"no space left to write {path}", hint="Free some space, or use --workspace."
             ) from error
         raise WorkspaceError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _dispose(path: Path) -> None:
+    """Remove our own directory, the lock last: without it another process would take the rest for abandoned."""
+    remove_tree(*(child for child in path.iterdir() if child.name != _LOCK))
+    with locked(path.parent / ".lock"):
+        (path / _LOCK).unlink()
+        path.rmdir()
 
 
 def _claim(path: Path) -> IO[bytes]:
