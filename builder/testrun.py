@@ -8,8 +8,10 @@ whose secret must not stand in a script that the tests can read. The second runs
 `-p <probe>` and the test files appended; its arguments are words of the script, not of our own command line (T14).
 Nothing else is added to what pytest is told; what the probe sets from inside is said in `instrumentation`.
 
-Limits of trust: whoever runs in the process of the tests can, with effort, report what he likes (see `probe`). For a
-foreign patch `evaluate` must also restore every test file, `conftest.py` and configuration file afterwards.
+Limits of trust: whoever runs in the process of the tests can, with effort, report what he likes (see `probe`), and what
+replaces the things that tests call or compare with cannot be told from a repair. A `conftest.py` that marks a test as
+expected to fail makes its failure `xfailed`, which SWE-bench's rule counts as a pass. For a foreign patch `evaluate`
+must therefore also restore every test file, `conftest.py` and configuration file afterwards.
 """
 
 from __future__ import annotations
