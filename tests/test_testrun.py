@@ -64,6 +64,21 @@ def test_t37_the_environment_is_pinned_and_the_network_off() -> None:
     assert (runtime.started[0].network, runtime.started[0].limits.processes) == (False, 7)
 
 
+def test_the_environment_of_the_repository_cannot_replace_the_probe() -> None:
+    """Fails if BUILDER_PROBE or an import path of repo.yaml decides who reports."""
+    mine = {"BUILDER_PROBE": "/testbed/mine", "PYTHONPATH": "/testbed/mine"}
+    done, runtime = scripted_run({"a": "passed"}, test_env=mine)
+    env = runtime.calls[1].env
+    assert (done.outcome, env["BUILDER_PROBE"][:5], env["PYTHONPATH"][:5]) == ("completed", "/tmp/", "/tmp/")
+
+
+def test_without_test_files_the_command_runs_as_it_is() -> None:
+    """Fails if a repository whose command names its own tests is told that none exists."""
+    _, runtime = scripted_run({"a": "passed"}, test_files=[], test_cmd="pytest -q tests")
+    assert "none of the test files" not in runtime.calls[1].script
+    assert runtime.calls[1].script.splitlines()[-1].startswith("pytest -q tests -p p")
+
+
 def test_the_secret_is_not_in_the_script_that_the_tests_can_read() -> None:
     _, runtime = scripted_run({"a": "passed"})
     prepared, tested = runtime.calls
@@ -172,6 +187,14 @@ def test_t12_files_that_are_gone_do_not_stop_the_others(real: Runtime, image: Im
     assert list(both.statuses) == ["tests/test_a.py::test_a"]
     none = real_run(real, image, test_files=["tests/gone.py"])
     assert (none.outcome, none.exit_code) == ("no_results", 4)
+
+
+@pytest.mark.sandbox
+def test_t14_thousands_of_test_ids_cost_the_tests_no_time(real: Runtime, image: ImageSpec) -> None:
+    """Fails if the shell copies the whole list for each id: half of these took more than the time allowed here."""
+    names = [f"tests/test_a.py::test_a[{number} x]" for number in range(19_999)]
+    done = real_run(real, image, test_cmd="true", test_files=names, timeout=30)
+    assert (done.outcome, done.exit_code) == ("no_results", 0)
 
 
 @pytest.mark.sandbox

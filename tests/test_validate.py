@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from record_factory import Statuses, scripted_pytest
+from record_factory import Statuses, prepare, scripted_pytest
 from task_factory import environment, task
 
 from builder.errors import UsageError
 from builder.models import Reason
-from builder.protocols import ExecResult, ImageSpec
+from builder.protocols import ExecResult, ImageSpec, Limits
 from builder.runtimes import scripted
-from builder.runtimes.scripted import Rule
+from builder.runtimes.scripted import Call, Rule, ScriptedSandbox
 from builder.validate import Validation, validate
 
 IMAGE = ImageSpec("base", "base", "3.9.18")
@@ -81,6 +81,53 @@ def test_one_flaky_test_among_others_does_not_reject() -> None:
 def test_the_lists_of_a_rejected_report_are_complete() -> None:
     made = judged(BROKEN, {"a": "passed", "b": "failed"}, n_runs=1)
     assert (made.report.fail_to_pass, made.report.pass_to_fail) == (("a",), ("b",))
+
+
+def test_t37_each_run_has_a_sandbox_of_its_own_with_the_limits_asked_for() -> None:
+    """Fails if state could leak from run to run, or a run may use more than the caller allows."""
+    runtime, limits = scripted.create(answers=scripted_pytest([BROKEN, MENDED] * 2)), Limits(processes=7)
+    validate(task(), environment(), IMAGE, runtime, n_runs=2, timeout=5, limits=limits)
+    assert [start.limits for start in runtime.started] == [limits] * 4
+    assert [call.timeout for call in runtime.calls if "BUILDER_PROBE" in call.env] == [5] * 4
+
+
+def test_before_has_the_tests_of_the_change_and_after_its_source_too() -> None:
+    """Fails if the sides are swapped, or one of them runs without the tests of the change."""
+    seen: list[list[bytes]] = []
+
+    def note(sandbox: ScriptedSandbox, call: Call) -> ExecResult:
+        done = prepare(sandbox, call)
+        seen.append([content for path, content in sandbox.files.items() if path.endswith(".patch")])
+        return done
+
+    rules: list[Rule] = [("base64 -d", note), *scripted_pytest([BROKEN, MENDED])]
+    validate(task(), environment(), IMAGE, scripted.create(answers=rules), n_runs=1, timeout=5)
+    assert seen == [[task().test_patch], [task().test_patch, task().patch]]
+
+
+def test_t50_a_forged_run_is_no_evidence() -> None:
+    def forge(sandbox: ScriptedSandbox, _call: Call) -> ExecResult:
+        sandbox.files.update(dict.fromkeys(sandbox.files, b"{}\n"))
+        return ExecResult(0, b"2 passed")
+
+    runtime = scripted.create(answers=[("base64 -d", prepare), (" -p p[0-9a-f]{16} ", forge)])
+    made = validate(task(), environment(), IMAGE, runtime, timeout=5)
+    assert (made.report.reason, made.report.fail_to_pass) == (Reason.TAMPERED, ())
+
+
+def test_a_test_that_always_passed_before_was_not_mended_however_flaky() -> None:
+    """Fails if the reason says `flaky` where nothing was ever broken."""
+    made = judged(MENDED, {**MENDED, "a": "failed"}, MENDED, MENDED, n_runs=2)
+    assert made.report.reason is Reason.NO_FAIL_TO_PASS
+
+
+def test_a_detail_names_a_few_of_many_tests() -> None:
+    """Fails if a line of the report grows with the test suite."""
+    many = [f"t{number:02}" for number in range(30)]
+    made = judged(
+        {"a": "failed", **dict.fromkeys(many, "passed")}, {"a": "passed", **dict.fromkeys(many, "failed")}, n_runs=1
+    )
+    assert made.report.detail == "30 tests: t00, t01, t02, t03, t04 and 25 more"
 
 
 def test_no_runs_are_refused() -> None:
