@@ -64,13 +64,14 @@ def _write_function(descriptor: int, keyed: object, encode: object) -> object:
         text = encode(dict(record, n=state["count"])).encode("ascii")
         mac = keyed.copy()
         mac.update(state["mac"] + text)
-        line = mac.hexdigest().encode("ascii") + b" " + text + b"\n"
+        digest = mac.digest()
+        line = digest.hex().encode("ascii") + b" " + text + b"\n"
         try:
             now = fstat(descriptor)  # someone may have closed it and opened a file of his own
             state["broken"] = (now.st_dev, now.st_ino) != place or write(descriptor, line) != len(line)
         except OSError:
             state["broken"] = True
-        state["mac"] = mac.digest()
+        state["mac"] = digest
         state["count"] += 1
 
     return emit
