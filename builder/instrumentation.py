@@ -13,8 +13,11 @@ from typing import Any
 _PROBE = Path(__file__).parent / "probe" / "builder_probe.py"
 _DISTRIBUTES = re.compile(r"(^|\s)(-n\s*=?\s*(\d|auto|logical)|--numprocesses|--dist\b|--tx\b|-d\s)")
 
-_ALL_TESTS = {"maxfail": 0, "continue_on_collection_errors": True}
-"""A run that stops at the first failure or collection error says nothing about the tests that were not tried."""
+_ALL_TESTS = {"maxfail": 0, "continue_on_collection_errors": True, "maxworkerrestart": 64}
+"""A run that stops at the first failure or collection error says nothing about the tests that were not tried. Old
+xdist replaces workers that cannot even start without end, as long as there is memory."""
+_SAME_ORDER = {"randomly_seed": 0, "random_order_seed": "0"}
+"""The seeds of pytest-randomly and pytest-random-order: each run shuffles alike (T37)."""
 _ONE_PROCESS = {"numprocesses": 0, "dist": "no", "tx": []}
 """What `-n0` sets. Workers spend the cores that other sandboxes want, and vary the order of the tests."""
 
@@ -55,4 +58,5 @@ def instrument(directory: str, test_cmd: str, test_env: Mapping[str, str]) -> In
 
 
 def _options(test_cmd: str) -> dict[str, Any]:
-    return dict(_ALL_TESTS) if _DISTRIBUTES.search(test_cmd) else {**_ALL_TESTS, **_ONE_PROCESS}
+    always = {**_ALL_TESTS, **_SAME_ORDER}
+    return always if _DISTRIBUTES.search(test_cmd) else {**always, **_ONE_PROCESS}

@@ -86,3 +86,16 @@ def test_a_run_never_stops_early(command: str) -> None:
     options = settings(instrument(DIRECTORY, command, {}))["options"]
     assert options["maxfail"] == 0
     assert options["continue_on_collection_errors"] is True
+
+
+@pytest.mark.parametrize("command", ["pytest", "pytest -n2"])
+def test_t37_plugins_that_shuffle_get_a_seed(command: str) -> None:
+    """Fails if the order of the tests differs from run to run."""
+    options = settings(instrument(DIRECTORY, command, {}))["options"]
+    assert options.items() >= {"randomly_seed": 0, "random_order_seed": "0"}.items()
+
+
+@pytest.mark.parametrize("command", ["pytest", "pytest -n2"])
+def test_workers_that_cannot_start_are_not_replaced_without_end(command: str) -> None:
+    """Fails if old xdist may fill the memory with workers whose start fails."""
+    assert 0 < settings(instrument(DIRECTORY, command, {}))["options"]["maxworkerrestart"] < 100
