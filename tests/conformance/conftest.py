@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +19,11 @@ from builder.protocols import ImageSpec, Runtime, Sandbox
 REAL = [pytest.param("bubblewrap", marks=pytest.mark.sandbox)]
 
 Image = Callable[..., ImageSpec]
+
+FOREVER = f"{10**7 + os.getpid()}.{secrets.randbelow(10**6):06}"
+"""Seconds that no test waits for, and no other run of these tests on the same machine."""
+KNOWN = {"FOREVER": FOREVER}
+"""The environment of scripts with `sleep $FOREVER`, which `processes_named(FOREVER)` finds."""
 
 
 @pytest.fixture(scope="session", params=REAL)

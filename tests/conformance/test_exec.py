@@ -6,7 +6,7 @@ import pytest
 
 from builder.errors import SandboxError
 from builder.protocols import Limits, Runtime, Sandbox
-from conformance.conftest import Image, processes_named
+from conformance.conftest import FOREVER, KNOWN, Image, processes_named
 
 
 def test_output(sandbox: Sandbox) -> None:
@@ -87,9 +87,9 @@ def test_working_directory(sandbox: Sandbox) -> None:
 
 def test_files_persist_between_commands_and_processes_do_not(sandbox: Sandbox) -> None:
     """Catches a sandbox that starts afresh with each command, and a server that outlives its command (T40)."""
-    sandbox.exec("echo kept >file; sleep 3141592 & echo $! >pid", timeout=10)
+    sandbox.exec("echo kept >file; sleep $FOREVER & echo $! >pid", timeout=10, env=KNOWN)
     assert sandbox.exec("cat file", timeout=10).output == b"kept\n"
-    assert processes_named("3141592") == []
+    assert processes_named(FOREVER) == []
 
 
 def test_no_input(sandbox: Sandbox) -> None:
@@ -98,9 +98,9 @@ def test_no_input(sandbox: Sandbox) -> None:
 
 
 def test_timeout_keeps_the_output_so_far(sandbox: Sandbox) -> None:
-    result = sandbox.exec("echo before; sleep 2718281; echo after", timeout=0.5)
+    result = sandbox.exec("echo before; sleep $FOREVER; echo after", timeout=0.5, env=KNOWN)
     assert (result.exit_code, result.timed_out, result.output) == (None, True, b"before\n")
-    assert processes_named("2718281") == []
+    assert processes_named(FOREVER) == []
 
 
 _DAEMON = """
@@ -109,7 +109,7 @@ import os, time
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        os.execvp("sleep", ["sleep", "1414213"])
+        os.execvp("sleep", ["sleep", os.environ["FOREVER"]])
     os._exit(0)
 END
 """
@@ -118,10 +118,10 @@ END
 @pytest.mark.parametrize(
     "escape",
     [
-        "sleep 1414213 &",
-        "setsid nohup sleep 1414213 >/dev/null 2>&1 &",
-        "(trap '' TERM HUP INT; sleep 1414213) &",
-        "sleep 1414213 & kill -STOP $!",
+        "sleep $FOREVER &",
+        "setsid nohup sleep $FOREVER >/dev/null 2>&1 &",
+        "(trap '' TERM HUP INT; sleep $FOREVER) &",
+        "sleep $FOREVER & kill -STOP $!",
         _DAEMON,
     ],
     ids=["background", "session", "signals-ignored", "stopped", "daemon"],
@@ -129,10 +129,10 @@ END
 @pytest.mark.parametrize("end", ["exit 5", "while :; do sleep 1; done"], ids=["ends", "hangs"])
 def test_t40_nothing_survives(sandbox: Sandbox, escape: str, end: str) -> None:
     """T40: catches children that keep the pipe open or live on, after the end and after a time-out."""
-    result = sandbox.exec(f"{escape}\n{end}", timeout=30 if end == "exit 5" else 0.5)
+    result = sandbox.exec(f"{escape}\n{end}", timeout=30 if end == "exit 5" else 0.5, env=KNOWN)
     assert result.timed_out == (end != "exit 5")
     assert result.exit_code == (None if result.timed_out else 5)
-    assert processes_named("1414213") == []
+    assert processes_named(FOREVER) == []
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from builder.errors import Rejected, SandboxError
 from builder.models import Reason
 from builder.protocols import BuiltImage, ContextFile, ImageSpec, Leftovers, Limits, Runtime
-from conformance.conftest import REAL, Image, new_runtime, processes_named
+from conformance.conftest import FOREVER, KNOWN, REAL, Image, new_runtime, processes_named
 
 
 @pytest.fixture(params=REAL)
@@ -174,7 +174,7 @@ import sys
 from pathlib import Path
 from builder import interpreters, plugins
 from builder.protocols import ImageSpec
-script = "touch half; echo ready >/cache/ready; sleep 2236067"
+script = "touch half; echo ready >/cache/ready; sleep " + sys.argv[5]
 runtime = plugins.load("runtimes", sys.argv[1]).create(Path(sys.argv[2]))
 base = ImageSpec("base", "base", sys.argv[3])
 if sys.argv[4] == "build":
@@ -191,7 +191,7 @@ def test_t62_leftovers_of_a_killed_owner(fresh: Runtime, image: Image, tmp_path:
     ready = workspace / "cache" / "c" / "ready"
     ready.parent.mkdir(parents=True)
     os.mkfifo(ready)
-    command = [sys.executable, "-c", _OWNER, fresh.name, str(workspace), image().python, stage]
+    command = [sys.executable, "-c", _OWNER, fresh.name, str(workspace), image().python, stage, FOREVER]
     with subprocess.Popen(command) as owner:
         assert ready.read_bytes() == b"ready\n"
         assert fresh.clean() == Leftovers(), "what is alive must stay"
@@ -201,7 +201,7 @@ def test_t62_leftovers_of_a_killed_owner(fresh: Runtime, image: Image, tmp_path:
     assert left.bytes > 0
     assert fresh.clean().sandboxes == 0
     assert [path for path in workspace.rglob("half") if path.is_file()] == []
-    _wait_until_gone("2236067")
+    _wait_until_gone(FOREVER)
 
 
 def _wait_until_gone(word: str) -> None:
@@ -233,17 +233,17 @@ def test_close_kills_what_runs(fresh: Runtime, image: Image, stage: str) -> None
     def work() -> None:
         if stage == "build":
             running.set()
-            fresh.build(image("sleep 2449489"))
+            fresh.build(image("sleep $FOREVER", env=KNOWN))
         with fresh.start(image()) as sandbox:
             running.set()
-            sandbox.exec("sleep 2449489", timeout=600)
+            sandbox.exec("sleep $FOREVER", timeout=600, env=KNOWN)
 
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(work)
         running.wait(60)
         fresh.close()
         assert isinstance(future.exception(60), SandboxError)
-    assert processes_named("2449489") == []
+    assert processes_named(FOREVER) == []
     with pytest.raises(SandboxError), fresh.start(image()):
         pass
     assert fresh.clean().sandboxes == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from builder.protocols import ExecResult, Limits, Runtime
-from conformance.conftest import Image, processes_named
+from conformance.conftest import FOREVER, KNOWN, Image, processes_named
 
 MIB = 1024**2
 SMALL = Limits(memory_bytes=256 * MIB, processes=100, disk_bytes=200 * MIB, output_bytes=100_000)
@@ -14,9 +14,9 @@ SMALL = Limits(memory_bytes=256 * MIB, processes=100, disk_bytes=200 * MIB, outp
 def _attack(runtime: Runtime, image: Image, script: str, *, timeout: float = 60) -> ExecResult:
     """Run the script, and see that the same sandbox still answers afterwards."""
     with runtime.start(image(), limits=SMALL) as sandbox:
-        result = sandbox.exec(script, timeout=timeout)
+        result = sandbox.exec(script, timeout=timeout, env=KNOWN)
         assert sandbox.exec("echo alive", timeout=30).output == b"alive\n"
-    assert processes_named("1732050") == []
+    assert processes_named(FOREVER) == []
     return result
 
 
@@ -36,9 +36,9 @@ END
 @pytest.mark.parametrize(
     "script",
     [
-        "python3 -c 'x = [bytearray(10**7) for _ in range(10**4)]'; sleep 1732050",
-        f"for i in 1 2 3 4 5 6 7 8; do {_HOLD} & done; sleep 1732050",
-        "python3 -c 'import mmap; m = mmap.mmap(-1, 10**9); m.write(b\"x\" * 10**9)'; sleep 1732050",
+        "python3 -c 'x = [bytearray(10**7) for _ in range(10**4)]'; sleep $FOREVER",
+        f"for i in 1 2 3 4 5 6 7 8; do {_HOLD} & done; sleep $FOREVER",
+        "python3 -c 'import mmap; m = mmap.mmap(-1, 10**9); m.write(b\"x\" * 10**9)'; sleep $FOREVER",
     ],
     ids=["one", "many", "shared"],
 )
@@ -71,10 +71,10 @@ def test_shared_memory_files_are_bounded(runtime: Runtime, image: Image) -> None
 @pytest.mark.parametrize(
     "script",
     [
-        ":() { : | : & }; : ; sleep 1732050",
-        "while :; do sleep 1732050 & done",
+        ":() { : | : & }; : ; sleep $FOREVER",
+        "while :; do sleep $FOREVER & done",
         _THREADS,
-        "f() { (setsid bash -c 'sleep 1732050' &) ; f; }; f",
+        "f() { (setsid bash -c 'sleep $FOREVER' &) ; f; }; f",
     ],
     ids=["bomb", "loop", "threads", "sessions"],
 )
@@ -91,27 +91,27 @@ def _filled(runtime: Runtime, image: Image, script: str) -> ExecResult:
     """Run a script that breaks the disk limit; what lies in the sandbox must stay readable as evidence."""
     with runtime.start(image(), limits=SMALL) as sandbox:
         assert sandbox.exec("echo evidence >kept", timeout=30).ok
-        result = sandbox.exec(script, timeout=60)
+        result = sandbox.exec(script, timeout=60, env=KNOWN)
         assert sandbox.read("/testbed/kept") == b"evidence\n"
-    assert processes_named("1732050") == []
+    assert processes_named(FOREVER) == []
     return result
 
 
 @pytest.mark.parametrize("place", ["/testbed", "/opt/env", "/tmp", "/home/agent"])
 def test_t50_disk(runtime: Runtime, image: Image, place: str) -> None:
     """T50: catches filling the disk, wherever a sandbox can write."""
-    assert _filled(runtime, image, f"cd {place}; {_FILL}; sleep 1732050").killed_by == "disk"
+    assert _filled(runtime, image, f"cd {place}; {_FILL}; sleep $FOREVER").killed_by == "disk"
 
 
 def test_t50_disk_held_by_deleted_files(runtime: Runtime, image: Image) -> None:
     """T50: catches filling the disk with files that no directory lists."""
-    script = "exec 3>a 4>b 5>c; rm a b c; for i in 3 4 5; do head -c 100M /dev/zero >&$i; done; sleep 1732050"
+    script = "exec 3>a 4>b 5>c; rm a b c; for i in 3 4 5; do head -c 100M /dev/zero >&$i; done; sleep $FOREVER"
     assert _filled(runtime, image, script).killed_by == "disk"
 
 
 def test_one_file_cannot_pass_the_disk_limit(runtime: Runtime, image: Image) -> None:
     """Catches a single fast write that is over before anyone looks."""
-    script = "cat /dev/zero >big; fallocate -l 1G other; sleep 1732050"
+    script = "cat /dev/zero >big; fallocate -l 1G other; sleep $FOREVER"
     assert _filled(runtime, image, script).killed_by == "disk"
 
 
