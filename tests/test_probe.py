@@ -96,6 +96,29 @@ def test_a(): pass
 def test_crash(): os._exit(3)
 def test_b(): pass
 """
+FORKING = """
+import json, os
+from _pytest.reports import TestReport
+from _pytest.runner import runtestprotocol
+def pytest_runtest_protocol(item):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.write(writing, json.dumps([report._to_json() for report in runtestprotocol(item, log=False)]).encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading) as stream: reports = json.load(stream)
+    os.wait()
+    for report in reports: item.ihook.pytest_runtest_logreport(report=TestReport._from_json(report))
+    return True
+"""
+FORGING = """
+import pytest
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    outcome.get_result().outcome = "passed"
+"""
+THIEF = "import os\nif os.environ.get('BUILDER_PROBE'):\n    open('stolen', 'w').close()\n"
 
 
 def test_every_kind_of_result_has_its_status(tmp_path: Path) -> None:
@@ -123,6 +146,27 @@ def test_the_python_path_of_the_tests_is_given_back(tmp_path: Path) -> None:
     checks = "import os\ndef test_a(): assert os.environ['PYTHONPATH'] == '/some:/where'\n"
     run = run_probe(tmp_path, {"test_x.py": checks}, test_env={"PYTHONPATH": "/some:/where"})
     assert run.by_name == {"test_a": "passed"}
+
+
+@pytest.mark.parametrize("place", [".", "src"])
+def test_t50_a_false_standard_module_is_not_asked_while_there_is_a_secret(tmp_path: Path, place: str) -> None:
+    """Fails if the probe itself imports from the PYTHONPATH of the repository (`hmac`: pytest has no use for it)."""
+    files = {f"{place}/hmac.py": THIEF, "test_x.py": "def test_a(): pass\n", "src/empty.py": ""}
+    run = run_probe(tmp_path, files, test_env={"PYTHONPATH": place})
+    assert run.by_name == {"test_a": "passed"}, run.output
+    assert not (tmp_path / "repository" / "stolen").exists()
+
+
+def test_tests_in_forked_children_bring_their_evidence_back(tmp_path: Path) -> None:
+    """Fails if what pytest-forked does looks like forgery, or forgery in a child like what it does."""
+    honest = run_probe(tmp_path / "a", {"test_x.py": STATUSES, "conftest.py": FORKING})
+    assert (honest.graded.outcome, honest.by_name["test_passes"], honest.by_name["test_fails"]) == (
+        "completed",
+        "passed",
+        "failed",
+    )
+    forged = run_probe(tmp_path / "b", {"test_x.py": STATUSES, "conftest.py": FORKING + FORGING})
+    assert (forged.graded.outcome, "but raised" in forged.graded.detail) == ("tampered", True)
 
 
 def test_the_sitecustomize_of_the_environment_still_runs(tmp_path: Path) -> None:

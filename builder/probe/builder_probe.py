@@ -93,11 +93,15 @@ def _evidence_hooks(raised: dict) -> dict:
 
         return _hook(around, hookwrapper=True, trylast=True)
 
+    owner = os.getpid()
+
     def around_makereport(item: object, call: object) -> object:
         before = call.excinfo is not None
-        yield
+        outcome = yield
         if before or call.excinfo is not None:  # unittest: known only afterwards
             raised[item.nodeid, call.when] = True
+        if os.getpid() != owner and outcome.excinfo is None:  # pytest-forked: the report is all that gets back
+            setattr(outcome.get_result(), __name__, raised.get((item.nodeid, call.when)))
 
     hooks = {"pytest_runtest_" + when: watch(when) for when in ("setup", "call", "teardown")}
     hooks["pytest_runtest_makereport"] = _hook(around_makereport, hookwrapper=True, tryfirst=True)
@@ -116,7 +120,7 @@ def _report_hooks(emit: object, ids: set, raised: dict, mode: dict) -> dict:
         if "subtest" in type(report).__name__.lower():
             record["sub"] = True
         elif not mode["distributed"]:
-            record["raised"] = raised.pop((name, when), None)
+            record["raised"] = raised.pop((name, when), getattr(report, __name__, None))
         if name not in ids:
             record["unknown"] = True
         emit(record)
@@ -253,14 +257,16 @@ def _as_sitecustomize() -> None:
 
     Raises ImportError, as the interpreter expects, if there is none.
     """
+    here = os.path.dirname(os.path.abspath(__file__))
+    places = sys.path[:]
+    foreign = {os.path.abspath(entry) for entry in _pythonpath()} - {here}
+    sys.path[:] = [entry for entry in places if entry not in foreign]  # a `json` of the repository shall not serve us
     import importlib
 
-    here = os.path.dirname(os.path.abspath(__file__))
     own = [name[:-3] for name in os.listdir(here) if name.endswith(".py") and name != "sitecustomize.py"]
     for name in own:
         if _is_test_command(name):
             importlib.import_module(name)
-    places = sys.path[:]
     sys.path[:] = [entry for entry in places if entry != here]
     sys.modules.pop("sitecustomize", None)
     try:
