@@ -6,6 +6,7 @@ The first part runs under the pytest of this environment; the matrix installs ol
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -246,15 +247,20 @@ def test_a_forked_copy_of_the_process_does_not_write(tmp_path: Path) -> None:
 MATRIX = [
     ("3.6", "pytest==3.0.7", ""),
     ("3.6", "pytest==3.6.4", "pytest-xdist<1.30 pytest-rerunfailures==4.2 attrs<19.2"),
+    ("3.7", "pytest==4.6.*", "pytest-forked<1.5"),
     ("3.8", "pytest==5.4.*", "pytest-xdist<2"),
     ("3.9", "pytest==6.2.*", "pytest-xdist<3 pytest-rerunfailures<11 pytest-cov<5"),
+    ("3.10", "pytest==7.1.*", "pytest-xdist pytest-rerunfailures pytest-forked"),
     ("3.12", "pytest==8.3.*", "pytest-xdist pytest-rerunfailures pytest-subtests"),
+    ("3.13", "pytest>=9", "pytest-xdist pytest-rerunfailures"),
+    ("{}.{}".format(*sys.version_info[:2]), "pytest", "pytest-xdist"),
 ]
+HERE = {interpreter.version.rpartition(".")[0] for interpreter in interpreters.installed()}
 
 
 @pytest.mark.network
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("version", "runner", "others"), MATRIX)
+@pytest.mark.parametrize(("version", "runner", "others"), [case for case in MATRIX if case[0] in HERE])
 def test_old_and_new_pytest_say_the_same(tmp_path: Path, version: str, runner: str, others: str) -> None:
     """Fails if a pytest of the last ten years, its xdist or its rerunfailures reports in a way we do not read."""
     python = environment(tmp_path / "env", version, [runner, *others.split()])
@@ -264,6 +270,9 @@ def test_old_and_new_pytest_say_the_same(tmp_path: Path, version: str, runner: s
     assert nested.by_name == {"test_nested": "passed"}, nested.output
     if "xdist" in others:
         check_distributed(tmp_path, python)
+    if "forked" in others:
+        forked = run_probe(tmp_path / "forked", {"test_x.py": CRASH}, ["--forked"], python=python)
+        assert forked.by_name == {"test_a": "passed", "test_crash": "failed", "test_b": "passed"}, forked.output
     if "rerunfailures" in others:
         check_rerun(tmp_path, python)
 
