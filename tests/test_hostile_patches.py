@@ -15,7 +15,7 @@ from builder.protocols import ImageSpec, Runtime
 from builder.runtimes import bubblewrap
 from builder.testrun import run_tests
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.integration, pytest.mark.sandbox]
 
 BASE = {
     "calc.py": b"def add(a, b):\n    return a - b\n",
