@@ -102,7 +102,7 @@ def write_facts(instances_dir: Path, repo: str, facts: Iterable[Fact], environme
     for environment in environments:
         if environment.env_id in named:
             path = _lock_path(instances_dir, repo, environment.env_id)
-            write_file(path, locks.lock_text(environment.lock).encode("utf-8"))
+            locks.write_lock(path, environment.lock)
     lines = [merged[name].to_json() for name in sorted(merged)]
     write_file(facts_path(instances_dir, repo), "".join(f"{line}\n" for line in lines).encode("utf-8"))
     for path in facts_path(instances_dir, repo).parent.glob("locks/*.txt"):

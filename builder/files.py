@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from pathlib import Path
 
 from builder.errors import DiskFullError, WorkspaceError
@@ -11,7 +12,7 @@ from builder.errors import DiskFullError, WorkspaceError
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a file so that it is either absent, the old one, or whole. Raises DiskFullError, WorkspaceError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:

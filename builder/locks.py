@@ -10,7 +10,6 @@ A lock file is a requirements file with hashes below a header of comments:
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from builder.errors import SettingsError
+from builder.files import write_file
 from builder.models import Lock, Requirement
 from builder.requirements import marker_environment
 
@@ -53,10 +53,7 @@ def _text_of(moment: datetime) -> str:
 
 def write_lock(path: Path, lock: Lock) -> None:
     """Write the lock file, whole or not at all. The same lock gives the same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(lock_text(lock), encoding="utf-8")
-    fresh.replace(path)
+    write_file(path, lock_text(lock).encode("utf-8"))
 
 
 def lock_text(lock: Lock) -> str:

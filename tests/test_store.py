@@ -151,3 +151,15 @@ def test_artifacts_are_kept_by_content_and_checked(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(WorkspaceError):
         get_artifact(tmp_path, digest)
+
+
+def test_many_threads_may_write_the_same_file_at_once(tmp_path: Path) -> None:
+    """Fails if writers of one process share a temporary name: one would rename what the other still writes."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    path = tmp_path / "f"
+    with ThreadPoolExecutor(8) as pool:
+        for result in [pool.submit(write_file, path, b"x" * 100_000) for _ in range(200)]:
+            result.result()
+    assert path.read_bytes() == b"x" * 100_000
+    assert list(tmp_path.iterdir()) == [path]
