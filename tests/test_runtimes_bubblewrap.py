@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import os
@@ -179,6 +180,37 @@ def test_interpreter_in_a_home_shows_nothing_else_of_it(tmp_path: Path) -> None:
     options = _machine.system_arguments(prefix, [tmp_path / "home"])
     bound = [source for source, _ in _values(options, "--ro-bind", 2) if source.startswith(str(tmp_path))]
     assert bound == [str(prefix)]
+
+
+@pytest.mark.sandbox
+def test_t62_closing_at_the_start_leaves_no_process(tmp_path: Path) -> None:
+    """T62: catches bwrap killed before it lets its child go, which then waits for ever."""
+    closed = threading.Event()
+    closed.set()
+    view = _view(tmp_path, lowers=[])
+    options = _bwrap_command.arguments(view, workdir="/", script=None, env={}, memory_bytes=2**30)
+    for _ in range(5):
+        with pytest.raises(SandboxError, match="closed"):
+            _bwrap_process.run(_bwrap_process.Command(options, ["/bin/true"], 30, Limits(), tmp_path, closed))
+    assert _working_in(tmp_path) == []
+
+
+def test_t62_clean_kills_what_a_killed_owner_left(tmp_path: Path) -> None:
+    """T62: catches a sandbox that goes on without its owner, unlimited, after it was removed."""
+    runtime = bubblewrap.create(tmp_path)
+    (tmp_path / "sandboxes/sandbox-x").mkdir(parents=True)
+    with subprocess.Popen(["sleep", "1000"], cwd=tmp_path / "sandboxes/sandbox-x") as escaped:
+        assert runtime.clean().sandboxes == 1
+        assert escaped.wait(60) == -signal.SIGKILL
+
+
+def _working_in(directory: Path) -> list[str]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (entry / "cwd").samefile(directory):
+                found.append(entry.name)
+    return found
 
 
 # --- the network ------------------------------------------------------------------------------------------------

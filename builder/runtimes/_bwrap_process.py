@@ -16,7 +16,6 @@ import select
 import selectors
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from typing import IO, Any, cast
 
 from builder.errors import DiskFullError, RuntimeMissingError, SandboxError
 from builder.protocols import ExecResult, Limits
-from builder.runtimes import _cgroups
+from builder.runtimes import _cgroups, _handles
 from builder.runtimes._capture import Capture
 from builder.runtimes._watchdog import Watchdog
 
@@ -53,7 +52,8 @@ exit $?
 class Command:
     """`arguments` are bwrap's options, `words` the program and its arguments inside, `scratch` what counts as disk.
 
-    Once `closed` is set the command is killed, and running it raises SandboxError.
+    bwrap's own working directory is `scratch`, so that what a killed owner leaves behind can be found. Once `closed` is
+    set the command is killed, and running it raises SandboxError.
     """
 
     arguments: Sequence[str]
@@ -96,7 +96,7 @@ class _Running:
         self._command = command
         self._started = time.monotonic()
         self._capture = Capture(command.limits.output_bytes)
-        self._errors = _temporary_file(stack)
+        self._errors = _handles.temporary_file(stack)
         self._group = _cgroups.create(command.limits)
         stack.callback(self._group.remove)
         self._status_text = b""
@@ -108,11 +108,11 @@ class _Running:
         self._usage: resource.struct_rusage | None = None
         self._stack = stack
         self._start()
-        self._ended = _pidfd(self._process.pid, stack)
+        self._ended = _handles.pidfd(self._process.pid, stack)
 
     def _start(self) -> None:
-        self._status, status_out = _pipe(self._stack)
-        block_in, self._release = _pipe(self._stack)
+        self._status, status_out = _handles.pipe(self._stack)
+        block_in, self._release = _handles.pipe(self._stack)
         inherited = (status_out.fileno(), block_in.fileno(), self._written_options(status_out, block_in).fileno())
         words = [str(bwrap_path()), "--args", str(inherited[2]), "--", *self._wrapped()]
         try:
@@ -123,7 +123,7 @@ class _Running:
                 stderr=self._errors,
                 pass_fds=inherited,
                 env={},
-                cwd="/",
+                cwd=self._command.scratch,
             )
         except OSError as error:
             raise SandboxError(f"bwrap cannot be started: {error}") from error
@@ -135,7 +135,7 @@ class _Running:
     def _written_options(self, status: IO[bytes], block: IO[bytes]) -> IO[bytes]:
         """bwrap reads its options from a file: any length, and nothing in the machine's process list."""
         own = ["--as-pid-1", "--json-status-fd", str(status.fileno()), "--block-fd", str(block.fileno())]
-        file = _temporary_file(self._stack)
+        file = _handles.temporary_file(self._stack)
         file.write(b"".join(os.fsencode(option) + b"\0" for option in [*self._command.arguments, *own]))
         file.seek(0)
         return file
@@ -181,19 +181,27 @@ class _Running:
     def _read_status(self) -> bool:
         chunk = os.read(self._status.fileno(), _CHUNK)
         self._status_text += chunk
-        if self._watchdog is None and b"\n" in self._status_text:
-            self._begin(int(self._reported("child-pid") or 0))
+        if self._child is None and self._named():
+            self._begin()
         return bool(chunk)
 
-    def _begin(self, child: int) -> None:
+    def _named(self) -> bool:
+        """Take hold of the namespace's first process, once bwrap has named it; it may have failed already."""
+        pid = self._reported("child-pid")
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._child = _handles.pidfd(pid, self._stack)
+        return self._child is not None
+
+    def _begin(self) -> None:
         """The namespace exists and waits: put it under control, then let it go."""
-        self._child = _pidfd(child, self._stack)
+        child = self._reported("child-pid") or 0
         self._group.join(child)
         self._watchdog = Watchdog(child, self._command.scratch, self._command.limits)
         self._release.write(b"x")
 
     def _reported(self, key: str) -> int | None:
-        for line in self._status_text.splitlines():
+        for line in self._status_text.split(b"\n")[:-1]:
             document: dict[str, Any] = json.loads(line)
             if key in document:
                 return int(document[key])
@@ -207,6 +215,10 @@ class _Running:
             return
         if self._command.closed.is_set():
             raise SandboxError(CLOSED)
+        if self._child is None:
+            if now - self._started > _DEATH_SECONDS:
+                raise SandboxError("bwrap does not start")
+            return
         self._timed_out = now - self._started >= self._command.timeout
         self._killed_by = self._broken_limit()
         if self._timed_out or self._killed_by:
@@ -217,22 +229,29 @@ class _Running:
 
     def _kill(self) -> None:
         self._killed_at = time.monotonic()
-        target = self._child or self._ended
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(target.fileno(), signal.SIGKILL)
+        if self._child is not None:
+            _handles.kill(self._child)
 
     def _end(self) -> None:
         """Leave nothing behind, whatever happened; at the end of a normal run there is nothing left to kill."""
         if self._usage is not None:
             return
+        self._await_child()
         if self._child is not None and not self._child.closed:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._child.fileno(), signal.SIGKILL)
+            _handles.kill(self._child)
             select.select([self._child], [], [], _DEATH_SECONDS)
         elif self._process.poll() is None:
             self._process.kill()
         _, status, self._usage = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
+
+    def _await_child(self) -> None:
+        """bwrap is not killed before it has named its child, which would wait for it for ever."""
+        while self._child is None and select.select([self._status], [], [], _DEATH_SECONDS)[0]:
+            chunk = os.read(self._status.fileno(), _CHUNK)
+            self._status_text += chunk
+            if self._named() or not chunk:
+                return
 
     def result(self) -> ExecResult:
         usage, watchdog = self._usage, self._watchdog
@@ -266,18 +285,3 @@ def _largest_resident(usage: resource.struct_rusage) -> int:
     """Peak memory of the largest process in bytes; 0 if it may be our own, which a child counts until it execs."""
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return usage.ru_maxrss * 1024 if usage.ru_maxrss > own else 0
-
-
-def _temporary_file(stack: contextlib.ExitStack) -> IO[bytes]:
-    return cast("IO[bytes]", stack.enter_context(tempfile.TemporaryFile(buffering=0)))
-
-
-def _pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
-    read, write = os.pipe()
-    ends = (os.fdopen(read, "rb", buffering=0), os.fdopen(write, "wb", buffering=0))
-    return stack.enter_context(ends[0]), stack.enter_context(ends[1])
-
-
-def _pidfd(pid: int, stack: contextlib.ExitStack) -> IO[bytes]:
-    """A handle that becomes readable when the process ends, and cannot come to mean another process."""
-    return stack.enter_context(os.fdopen(os.pidfd_open(pid), "rb", buffering=0))

@@ -22,7 +22,16 @@ from typing import IO
 from builder import interpreters
 from builder.errors import SandboxError
 from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits
-from builder.runtimes import _build_failure, _bwrap_check, _bwrap_command, _bwrap_process, _cgroups, _machine, _owned
+from builder.runtimes import (
+    _build_failure,
+    _bwrap_check,
+    _bwrap_command,
+    _bwrap_process,
+    _cgroups,
+    _handles,
+    _machine,
+    _owned,
+)
 from builder.runtimes._bwrap_command import View
 from builder.runtimes._bwrap_process import Command
 from builder.runtimes._layers import MOUNTED, LayerRecord, Layers
@@ -102,6 +111,7 @@ class BubblewrapRuntime:
         layers = self._layers.abandoned()
         size = sum(used_bytes(path) for path in (*sandboxes, *layers))
         for path in (*sandboxes, *layers):
+            _handles.kill_in_directory(path)
             _owned.remove_tree(path)
         _cgroups.remove_abandoned()
         return Leftovers(len(sandboxes), len(layers), size)
