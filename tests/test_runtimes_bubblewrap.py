@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from builder.runtimes import (
     _bwrap_command,
     _bwrap_process,
     _cgroups,
+    _handles,
     _kernel_view,
     _machine,
     _owned,
@@ -202,6 +204,50 @@ def test_t62_clean_kills_what_a_killed_owner_left(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "1000"], cwd=tmp_path / "sandboxes/sandbox-x") as escaped:
         assert runtime.clean().sandboxes == 1
         assert escaped.wait(60) == -signal.SIGKILL
+
+
+_DYING_OWNER = """
+import os, signal, sys, threading
+from pathlib import Path
+from builder.protocols import Limits
+from builder.runtimes import _bwrap_process, _handles
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if sys.argv[2] == "forked":
+    _handles.pidfd = die
+else:
+    _bwrap_process._Running._open_gate = die
+options = Path(sys.argv[1], "options").read_text().split("\\0")
+words = ["/bin/bash", "-c", "echo >/tmp/began"]
+limits = Limits(processes=int(sys.argv[3]))
+_bwrap_process.run(_bwrap_process.Command(options, words, 30, limits, Path(sys.argv[1]), threading.Event()))
+"""
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("moment", ["forked", "asked"])
+def test_t62_nothing_begins_without_its_owner(tmp_path: Path, moment: str) -> None:
+    """T62: catches an owner killed while bwrap starts, whose script then runs with nobody to stop it."""
+    mark = str(10**9 + os.getpid())  # Part of the words of every process that bwrap makes here.
+    view = _view(tmp_path, lowers=[])
+    options = _bwrap_command.arguments(view, workdir="/", script=None, env={}, memory_bytes=2**30)
+    (tmp_path / "options").write_text("\0".join(options))
+    command = [sys.executable, "-c", _DYING_OWNER, str(tmp_path), moment, mark]
+    assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+    _handles.kill_in_directory(tmp_path)  # As `clean` does: bwrap's child may wait for ever for a bwrap that is dead.
+    _await_end(f"ulimit -u {mark}")
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def _await_end(word: str) -> None:
+    """Wait for the processes that have `word` on their command line."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            if word.encode() in (entry / "cmdline").read_bytes():
+                handle = _handles.pidfd(int(entry.name), stack)
+                assert select.select([handle], [], [], 30)[0], f"process {entry.name} lives on"
 
 
 def _working_in(directory: Path) -> list[str]:

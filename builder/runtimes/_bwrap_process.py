@@ -15,6 +15,7 @@ import resource
 import select
 import selectors
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -35,9 +36,12 @@ _TICK = 0.1
 _DEATH_SECONDS = 60.0
 _OPEN_FILES = 4096
 
-# What this shell itself has to say ("Killed") is nobody's output, hence the closed stderr.
+# The shell begins only after a word from us: when it asks for one, bwrap and it are bound to die with their parents,
+# and when no word comes, we are dead already. What it has to say itself ("Killed") is nobody's output.
 _INIT = """
 exec 2>/dev/null
+echo >&{gate} && read -r -n 1 <&{gate} || exit 1
+exec {gate}>&-
 echo 1000 >/proc/self/oom_score_adj
 ulimit -c 0
 ulimit -S -n {files}
@@ -112,9 +116,9 @@ class _Running:
 
     def _start(self) -> None:
         self._status, status_out = _handles.pipe(self._stack)
-        block_in, self._release = _handles.pipe(self._stack)
-        inherited = (status_out.fileno(), block_in.fileno(), self._written_options(status_out, block_in).fileno())
-        words = [str(bwrap_path()), "--args", str(inherited[2]), "--", *self._wrapped()]
+        self._gate, inner_gate = _handles.sockets(self._stack)
+        inherited = (status_out.fileno(), inner_gate.fileno(), self._written_options(status_out).fileno())
+        words = [str(bwrap_path()), "--args", str(inherited[2]), "--", *self._wrapped(inner_gate)]
         try:
             self._process = subprocess.Popen(
                 words,
@@ -130,19 +134,21 @@ class _Running:
         self._output = self._stack.enter_context(cast("IO[bytes]", self._process.stdout))
         self._stack.callback(self._end)
         status_out.close()
-        block_in.close()
+        inner_gate.close()
 
-    def _written_options(self, status: IO[bytes], block: IO[bytes]) -> IO[bytes]:
+    def _written_options(self, status: IO[bytes]) -> IO[bytes]:
         """bwrap reads its options from a file: any length, and nothing in the machine's process list."""
-        own = ["--as-pid-1", "--json-status-fd", str(status.fileno()), "--block-fd", str(block.fileno())]
+        own = ["--as-pid-1", "--json-status-fd", str(status.fileno())]
         file = _handles.temporary_file(self._stack)
         file.write(b"".join(os.fsencode(option) + b"\0" for option in [*self._command.arguments, *own]))
         file.seek(0)
         return file
 
-    def _wrapped(self) -> list[str]:
+    def _wrapped(self, gate: socket.socket) -> list[str]:
         limits = self._command.limits
-        init = _INIT.format(files=_OPEN_FILES, blocks=limits.disk_bytes // 1024, processes=limits.processes)
+        init = _INIT.format(
+            gate=gate.fileno(), files=_OPEN_FILES, blocks=limits.disk_bytes // 1024, processes=limits.processes
+        )
         return ["/bin/bash", "--noprofile", "--norc", "-c", init, "bash", *self._command.words]
 
     def supervise(self) -> None:
@@ -152,6 +158,7 @@ class _Running:
             with selectors.DefaultSelector() as selector:
                 selector.register(self._output, selectors.EVENT_READ, self._read_output)
                 selector.register(self._status, selectors.EVENT_READ, self._read_status)
+                selector.register(self._gate, selectors.EVENT_READ, self._open_gate)
                 selector.register(self._ended, selectors.EVENT_READ)
                 while not self._over(selector.select(_TICK), selector):
                     self._enforce()
@@ -181,9 +188,20 @@ class _Running:
     def _read_status(self) -> bool:
         chunk = os.read(self._status.fileno(), _CHUNK)
         self._status_text += chunk
-        if self._child is None and self._named():
-            self._begin()
+        if self._child is None:
+            self._named()
         return bool(chunk)
+
+    def _open_gate(self) -> bool:
+        """The shell inside asks to begin: put it under control, then let it go."""
+        if self._gate.recv(1):
+            self._await_child()
+            child = self._reported("child-pid") or 0
+            self._group.join(child)
+            self._watchdog = Watchdog(child, self._command.scratch, self._command.limits)
+            with contextlib.suppress(OSError):  # It may have died meanwhile, which its end will tell.
+                self._gate.send(b"x")
+        return False
 
     def _named(self) -> bool:
         """Take hold of the namespace's first process, once bwrap has named it; it may have failed already."""
@@ -192,13 +210,6 @@ class _Running:
             with contextlib.suppress(ProcessLookupError):
                 self._child = _handles.pidfd(pid, self._stack)
         return self._child is not None
-
-    def _begin(self) -> None:
-        """The namespace exists and waits: put it under control, then let it go."""
-        child = self._reported("child-pid") or 0
-        self._group.join(child)
-        self._watchdog = Watchdog(child, self._command.scratch, self._command.limits)
-        self._release.write(b"x")
 
     def _reported(self, key: str) -> int | None:
         for line in self._status_text.split(b"\n")[:-1]:

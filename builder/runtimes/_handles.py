@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import tempfile
 from pathlib import Path
 from typing import IO, cast
@@ -19,6 +20,12 @@ def pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
     read, write = os.pipe()
     ends = (os.fdopen(read, "rb", buffering=0), os.fdopen(write, "wb", buffering=0))
     return stack.enter_context(ends[0]), stack.enter_context(ends[1])
+
+
+def sockets(stack: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
+    """Two connected ends; what one sends the other receives."""
+    one, other = socket.socketpair()
+    return stack.enter_context(one), stack.enter_context(other)
 
 
 def pidfd(pid: int, stack: contextlib.ExitStack) -> IO[bytes]:

@@ -92,6 +92,12 @@ def test_files_persist_between_commands_and_processes_do_not(sandbox: Sandbox) -
     assert processes_named(FOREVER) == []
 
 
+def test_no_descriptor_of_ours(sandbox: Sandbox) -> None:
+    """Catches a descriptor through which a script could talk to us or forge our own records."""
+    listed = sandbox.exec("exec ls /proc/self/fd", timeout=10).output.split()
+    assert listed == [b"0", b"1", b"2", b"3"], "the last is that of `ls`"
+
+
 def test_no_input(sandbox: Sandbox) -> None:
     """Catches a command that waits for our terminal."""
     assert sandbox.exec("cat; read -r x; echo end; test -t 0 || : >/dev/tty", timeout=10).output.startswith(b"end\n")
