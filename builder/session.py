@@ -41,8 +41,8 @@ class Session:
 
     @property
     def work_dir(self) -> Path:
-        """Where steps keep files that can be made again: downloads, bundles."""
-        return self.settings.workspace / "work"
+        """Where steps keep files that can be made again: downloads, bundles. Absolute, since records name it."""
+        return self.store.workspace / "work"
 
     @property
     def runtime(self) -> Runtime:

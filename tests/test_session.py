@@ -50,6 +50,13 @@ def test_a_repository_is_opened_once(tmp_path: Path) -> None:
         assert opened.repository(str(tmp_path / "clone.git")) is opened.repository(str(tmp_path / "clone.git"))
 
 
+def test_a_relative_workspace_is_named_absolutely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails if a history kept below the workspace could not be found from another directory."""
+    monkeypatch.chdir(tmp_path)
+    with session.writing(Settings(Path("w"), quiet=True)) as opened:
+        assert opened.work_dir == tmp_path / "w" / "work"
+
+
 def test_a_line_that_is_no_fact_is_named(tmp_path: Path) -> None:
     for name in ("templates", "instances/o__n"):
         (tmp_path / name).mkdir(parents=True)
