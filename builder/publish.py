@@ -6,19 +6,18 @@ it as it was; it never replaces anything else.
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.card import CARD_NAME, is_push, render_card
 from builder.difference import SplitDifference, differences
-from builder.errors import DiskFullError, UsageError, WorkspaceError
+from builder.errors import UsageError
 from builder.figures import Codebase, Figures, Funnel
+from builder.files import disk_errors
 from builder.models import Environment, TaskInstance, ValidationReport
 from builder.parquet import DATA_DIR, write_split
 from builder.replacement import recover, replacing
@@ -141,15 +140,5 @@ def _size(root: Path) -> int:
     return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
 
 
-@contextmanager
-def _disk_errors(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFullError(
-                f"no space left to write {target}",
-                hint="An earlier set there is unchanged. Free some space, push again.",
-            ) from error
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise WorkspaceError(f"cannot write {target}: {reason}") from error
+def _disk_errors(target: Path) -> AbstractContextManager[None]:
+    return disk_errors(target, hint="An earlier set there is unchanged. Free some space, push again.")

@@ -18,6 +18,7 @@ import pytest
 
 from builder.errors import DiskFullError, InfrastructureError, NetworkMissingError, Rejected, SandboxError
 from builder.errors import RuntimeMissingError as RuntimeMissing
+from builder.files import disk_errors
 from builder.interpreters import Interpreter
 from builder.protocols import ContextFile, ExecResult, ImageSpec, Limits
 from builder.runtimes import (
@@ -528,7 +529,7 @@ def test_machine_out_of_memory_is_nobodys_verdict(tmp_path: Path, monkeypatch: p
 
 
 def test_full_disk_on_the_way_is_a_disk_error(tmp_path: Path) -> None:
-    with pytest.raises(DiskFullError, match="no space left"), _owned.writing(tmp_path):
+    with pytest.raises(DiskFullError, match="no space left"), disk_errors(tmp_path):
         raise OSError(28, "No space left on device")
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from builder.files import disk_errors
 from builder.protocols import ImageSpec
 from builder.runtimes import _owned
 
@@ -54,7 +55,7 @@ class Layers:
         """Turn a directory that a build filled into the layer of `image`: moved first, recorded last."""
         record = _record(image, size, wall, cpu)
         home = self.root / image.digest
-        with _owned.writing(home):
+        with disk_errors(home):
             _owned.remove_tree(home)
             home.mkdir()
             for name in MOUNTED:
@@ -64,7 +65,7 @@ class Layers:
 
     def lock_path(self, digest: str) -> Path:
         locks = self.root / ".locks"
-        with _owned.writing(locks):
+        with disk_errors(locks):
             locks.mkdir(parents=True, exist_ok=True)
         return locks / digest
 

@@ -6,7 +6,6 @@ The owner holds a lock on a file in the directory; the kernel gives it up when t
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import subprocess
@@ -15,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from builder.errors import DiskFullError, WorkspaceError
+from builder.errors import WorkspaceError
+from builder.files import disk_errors
 
 _LOCK = "owner"
 
@@ -34,7 +34,7 @@ def owned_directory(parent: Path, prefix: str) -> Iterator[Path]:
 
     Raises DiskFullError, or WorkspaceError where `parent` cannot be written.
     """
-    with writing(parent):
+    with disk_errors(parent):
         parent.mkdir(parents=True, exist_ok=True)
         with locked(parent / ".lock"):
             path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
@@ -67,19 +67,6 @@ def remove_tree(*paths: Path) -> None:
     left = [name for name in stubborn if os.path.lexists(name)]
     if left:
         raise WorkspaceError(f"cannot remove {', '.join(left)}")
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Name what went wrong while writing below `path`: DiskFullError or WorkspaceError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFullError(
-                f"no space left to write {path}", hint="Free some space, or use --workspace."
-            ) from error
-        raise WorkspaceError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _dispose(path: Path) -> None:

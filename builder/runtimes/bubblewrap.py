@@ -21,6 +21,7 @@ from typing import IO
 
 from builder import interpreters
 from builder.errors import SandboxError
+from builder.files import disk_errors
 from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits
 from builder.runtimes import (
     _build_failure,
@@ -148,7 +149,7 @@ class BubblewrapRuntime:
 
     def _cache(self, name: str) -> Path:
         path = self._workspace / "cache" / name.replace("/", "__")
-        with _owned.writing(path):
+        with disk_errors(path):
             path.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -210,7 +211,7 @@ class BubblewrapSandbox:
         """Run `script`. See `protocols.Sandbox.exec`; commands of one sandbox run one after the other."""
         path = self._view.root / "script"
         with self._busy:
-            with _owned.writing(path):
+            with disk_errors(path):
                 path.write_bytes(script.encode("utf-8", "surrogateescape"))
             words = ["/bin/bash", _bwrap_command.SCRIPT]
             options = self._options(workdir, path, env or {})
@@ -219,7 +220,7 @@ class BubblewrapSandbox:
     def write(self, path: str, data: bytes) -> None:
         """Write a file. Done from inside, so that no link of the sandbox leads out of it. Raises SandboxError."""
         with tempfile.TemporaryFile() as source:
-            with _owned.writing(self._view.root):
+            with disk_errors(self._view.root):
                 source.write(data)
                 source.seek(0)
             result = self._file_command(_WRITE, path, self._limits, source)
@@ -267,7 +268,7 @@ def _cached(record: LayerRecord) -> BuiltImage:
 def _append(log: Path | None, output: bytes) -> None:
     if log is None:
         return
-    with _owned.writing(log):
+    with disk_errors(log):
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
             file.write(output)
