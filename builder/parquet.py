@@ -14,7 +14,7 @@ from typing import Any, get_args, get_type_hints
 from builder.rows import Row, Split
 
 DATA_DIR = "data"
-BATCH_BYTES = 32 * 1024**2
+BATCH_BYTES = 8 * 1024**2
 """Text per row group; bounds the memory of writing and of reading."""
 BATCH_ROWS = 1000
 SHARD_BYTES = 1024**3
