@@ -8,7 +8,8 @@
   + ServiceMissingError        exit 3: something must be installed or started first
     - RuntimeMissingError      no runtime works on this machine
     - InterpreterMissingError  no CPython of the wanted version
-    - NetworkMissingError      the package index cannot be reached
+    - NetworkMissingError      the package index, or the hosting service, cannot be reached
+    - TokenMissingError        no token for the hosting service, or none that it accepts
   + IncompleteHarvestError     exit 1: some of what a source lists cannot be used; the rest was yielded before
   + WorkspaceError             exit 1: the workspace cannot be used as it is
     - WorkspaceBusyError       another process writes to it
@@ -93,7 +94,11 @@ class InterpreterMissingError(ServiceMissingError):
 
 
 class NetworkMissingError(ServiceMissingError):
-    """The package index does not answer."""
+    """The package index, or the hosting service, does not answer."""
+
+
+class TokenMissingError(ServiceMissingError):
+    """There is no token for the hosting service, or it accepts none of them. Tokens are named by their origin only."""
 
 
 class IncompleteHarvestError(BuilderError):

@@ -78,7 +78,9 @@ class Reason(StrEnum):
 class IssueLink(Record):
     """A pull request says that it resolves issue `number` of `repo`; `source` says where it says so.
 
-    `source` is `title`, `body`, `commit`, or `convention:<name>` for a rule of `repo.yaml`.
+    `source` is `title`, `body`, `commit`, `convention:<name>` for a rule of `repo.yaml`, `closing_reference` where the
+    service lists it among the pull request's closing references, or `closed_event` where the issue's own event of
+    being closed names the pull request or one of its commits.
     """
 
     repo: str
@@ -93,7 +95,10 @@ class Comment(Record):
 
 
 class Issue(Record):
-    """An issue as far as its source knows it. `body_as_of` is the moment whose text this is, if known."""
+    """An issue as far as its source knows it.
+
+    `body_as_of` is the moment whose title and body these are; None where they may be later ones.
+    """
 
     repo: str
     number: int
@@ -189,6 +194,7 @@ class TaskInstance(Record):
     license: str
     git_dir: str
     how_merged: str = ""
+    hints_left_out: int = 0  # comments that would have been hints, but give the change away
     flags: tuple[str, ...] = ()
 
 

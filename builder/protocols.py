@@ -179,16 +179,41 @@ class Runtime(Protocol):
 
 
 @dataclass(frozen=True)
+class Access:
+    """How a hosting service is reached. Tokens are named by where they are, never held here.
+
+    `api_url` is the REST root (`https://api.github.com`, `https://host/api/v3`). `clone_url` is a template with
+    `{repo}`; empty means the service's own HTTPS address. `token_file` holds one token a line. `ca_bundle` is a PEM
+    file, `proxy` a URL. `max_points` bounds the GraphQL points of one command.
+    """
+
+    api_url: str = "https://api.github.com"
+    clone_url: str = ""
+    token_file: Path | None = None
+    ca_bundle: Path | None = None
+    proxy: str = ""
+    max_points: int | None = None
+
+
+@dataclass(frozen=True)
 class HarvestRequest:
     """Which part of which repository.
 
     `git_dir` is a local clone; a source without one may make a repository below `work_dir`. `index` is a file of
     facts. Dates are ISO 8601, inclusive, UTC, and compared with the merge. `pulls`, `releases` (of a
     project on the package index) and `limit` narrow further.
+
+    What a service answered is kept below `raw_dir`; with `replay` nothing else is read. `archive_dir` holds hourly
+    event archives. `together` are all repositories of the same command, for a source that reads them in one pass.
     """
 
     repo: str
     work_dir: Path
+    raw_dir: Path = Path("raw")
+    archive_dir: Path | None = None
+    together: tuple[str, ...] = ()
+    access: Access = Access()
+    replay: bool = False
     git_dir: Path | None = None
     index: Path | None = None
     since: str | None = None
