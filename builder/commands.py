@@ -78,8 +78,8 @@ def select(session: Session, repos: Sequence[str], ids: Sequence[str]) -> list[T
 
     Raises UnknownNameError with the nearest name.
     """
+    known = {count.repo for count in session.store.counts()} if repos else set()
     for repo in repos:
-        known = {count.repo for count in session.store.counts()}
         if repo not in known:
             raise UnknownNameError("repository", repo, known, hint="`builder harvest` makes a repository known.")
     if not ids:

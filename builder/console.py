@@ -6,8 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -139,35 +138,6 @@ class Live:
         if self._bars is not None:
             self._bars.stop()
             self._bars = None
-
-
-class Working:
-    """A spinner with a count, for work whose amount is not known beforehand (a context manager)."""
-
-    def __init__(self, label: str, *, quiet: bool) -> None:
-        self._label = label
-        self._live = not quiet and sys.stderr.isatty()
-        self._count = 0
-
-    def __enter__(self) -> Self:
-        if self._live:
-            from rich.console import Console
-
-            self._status = Console(stderr=True).status(self._label)
-            self._status.start()
-        return self
-
-    def step(self) -> None:
-        """One more of it is there."""
-        self._count += 1
-        if self._live and self._count % 50 == 0:
-            self._status.update(f"{self._label}: {self._count}")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live:
-            self._status.stop()
 
 
 def progress(*, quiet: bool) -> Silent | Lines | Live:

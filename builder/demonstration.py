@@ -87,9 +87,9 @@ def _run(settings: Settings, harvest: Callable[[session.Session], Sequence[TaskI
         outcome = commands.validate(opened, instances, ValidationRules())
         target = settings.workspace / "dataset"
         push = commands.push(settings, opened.store, f"dir:{target}", (), dry_run=False)
-        verdicts = views.validations(opened.store, instances)
+        verdicts, pushed = views.validations(opened.store, instances), views.pushed(push)
     took = seconds(time.monotonic() - began)
     reading = f"In {took}. Read it with datasets.load_dataset({str(target)!r})."
-    text = f"{verdicts.text}\n\n{views.pushed(push).text}\n\n{reading}"
-    data = {"validations": verdicts.data, "dataset": views.pushed(push).data, "steps": list(STEPS)}
+    text = f"{verdicts.text}\n\n{pushed.text}\n\n{reading}"
+    data = {"validations": verdicts.data, "dataset": pushed.data, "steps": list(STEPS)}
     return Demonstration(View(text, data), outcome)

@@ -73,12 +73,6 @@ class Repository:
         """
         return self._log(rev, ("--topo-order",), since, until, exclude)
 
-    def mainline(
-        self, rev: str, *, since: datetime | None = None, until: datetime | None = None, exclude: Iterable[Sha] = ()
-    ) -> Iterator[LogEntry]:
-        """As `commits`, along first parents only."""
-        return self._log(rev, ("--first-parent",), since, until, exclude)
-
     def commit(self, sha: Sha) -> LogEntry:
         return next(self._log(sha, ("--no-walk",), None, None, ()))
 

@@ -43,13 +43,12 @@ ProbeRecord = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Graded:
-    """What one run's records say. `rerun` are the ids that a plugin ran again after a failure."""
+    """What one run's records say."""
 
     outcome: Outcome
     detail: str = ""
     statuses: dict[str, TestStatus] = field(default_factory=dict)
     collection_errors: tuple[str, ...] = ()
-    rerun: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def grade(channel: bytes, key: bytes, exit_code: int | None) -> Graded:
     stream = read_channel(channel, key)
     graded = _statuses(stream.records)
     outcome, detail = _judge(stream, graded, exit_code)
-    return Graded(outcome, detail, graded.statuses, graded.collection_errors, graded.rerun)
+    return Graded(outcome, detail, graded.statuses, graded.collection_errors)
 
 
 def _judge(stream: Stream, graded: Graded, exit_code: int | None) -> tuple[Outcome, str]:
@@ -155,8 +154,7 @@ def _statuses(records: Iterable[ProbeRecord]) -> Graded:
         elif record["kind"] == "phase" and "unknown" not in record:
             phases.setdefault(_storable(record["id"]), []).append(record)
     statuses = {name: status for name, seen in phases.items() if (status := status_of(seen)) is not None}
-    rerun = tuple(name for name, seen in phases.items() if any(record["outcome"] == "rerun" for record in seen))
-    return Graded("completed", "", statuses, tuple(errors), rerun)
+    return Graded("completed", "", statuses, tuple(errors))
 
 
 def _storable(name: str) -> str:

@@ -166,11 +166,6 @@ class Store:
         except sqlite3.Error as error:
             raise _explained(error, self.workspace) from error
 
-    def forget(self, step: str, items: list[str]) -> None:
-        """Drop the results of a step for these items, so that they are done again."""
-        with self._db:
-            self._db.executemany("DELETE FROM results WHERE step = ? AND item = ?", [(step, item) for item in items])
-
     # --- reading --------------------------------------------------------------------------------------------
 
     def digest(self, step: str, item: str) -> str | None:
@@ -200,23 +195,17 @@ class Store:
 
     def attempts(self, item: str) -> list[Attempt]:
         """Every try at an item, oldest first; their results carry no value and no digest."""
-        rows = self._db.execute(
-            "SELECT step, item, repo, outcome, reason, detail, started_at, seconds, log FROM attempts"
-            " WHERE item = ? ORDER BY id",
-            (item,),
-        )
-        return [
-            Attempt(Result(step, item, repo, "", outcome, None, reason, detail), started, seconds, log)
-            for step, item, repo, outcome, reason, detail, started, seconds, log in rows
-        ]
+        return self._attempts("WHERE item = ?", (item,))
 
     def last_errors(self) -> list[Attempt]:
         """For each (step, item) whose newest attempt ended in an error, that attempt."""
-        rows = self._db.execute(
-            "SELECT step, item, repo, outcome, reason, detail, started_at, seconds, log"
-            " FROM attempts AS tried WHERE outcome = 'error' AND NOT EXISTS (SELECT 1 FROM attempts AS later"
-            " WHERE later.step = tried.step AND later.item = tried.item AND later.id > tried.id) ORDER BY id"
+        return self._attempts(
+            "AS tried WHERE outcome = 'error' AND NOT EXISTS (SELECT 1 FROM attempts AS later"
+            " WHERE later.step = tried.step AND later.item = tried.item AND later.id > tried.id)"
         )
+
+    def _attempts(self, which: str, values: tuple[str, ...] = ()) -> list[Attempt]:
+        rows = self._db.execute(f"{_SELECT_ATTEMPTS} {which} ORDER BY id", values)
         return [
             Attempt(Result(step, item, repo, "", outcome, None, reason, detail), started, seconds, log)
             for step, item, repo, outcome, reason, detail, started, seconds, log in rows
@@ -264,6 +253,7 @@ def _artifact_path(workspace: Path, digest: str) -> Path:
 
 
 _SELECT = "SELECT step, item, repo, digest, outcome, value, reason, detail FROM results"
+_SELECT_ATTEMPTS = "SELECT step, item, repo, outcome, reason, detail, started_at, seconds, log FROM attempts"
 _INSERT_ATTEMPT = (
     "INSERT INTO attempts (step, item, repo, outcome, reason, detail, log, started_at, seconds)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -159,7 +159,6 @@ def _facts(step: str, value: str | None) -> list[str]:
         CANDIDATE: ("base_commit", "merge_commit", "version", "statement_source", "issue_numbers", "test_files"),
         ENVIRONMENT: ("env_id", "environment_setup_commit"),
         IMAGE: ("image", "environment_bytes", "layer_bytes"),
-        VALIDATION: ("report",),
         PULL_REQUEST: ("title", "source", "how_merged", "merged_at"),
     }
     import json

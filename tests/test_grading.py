@@ -120,8 +120,3 @@ def test_the_status_over_the_phases(phases: list[Made], status: TestStatus | Non
 def test_t30_ids_that_no_json_can_hold_stay_apart() -> None:
     records = [record for name in ("a\udcff", "a\udcfe") for record in passes(name)]
     assert set(grade(channel(start(), *records, end(0, 2)), KEY, 0).statuses) == {"a\\udcff", "a\\udcfe"}
-
-
-def test_rerun_ids_are_named() -> None:
-    again = [phase("a", "setup"), phase("a", "call", "rerun"), *passes("a")]
-    assert grade(channel(start(), *again, *passes("b"), end(0, 2)), KEY, 0).rerun == ("a",)

@@ -8,19 +8,19 @@ export PATH="/opt/env/bin:$PATH" LANG=C.UTF-8 TZ=UTC PYTHONHASHSEED=0
 export A=1
 export B='2 $x'
 unset -v CI GITHUB_ACTIONS
-set --
+test_files=()
 # pytest refuses to run at all where one of its arguments is missing.
 for name in \
   tests/test_a.py \
   $'tests/it\x27s \xe9.py'
 do
-  [ -e "${name%%::*}" ] && set -- "$@" "$name"
+  [ -e "${name%%::*}" ] && test_files+=("$name")
 done
-if [ $# -eq 0 ]; then
+if [ "${test_files[*]}" = "" ]; then
   echo 'none of the test files exists'
   exit 4
 fi
 echo '>>>>> Start Test Output'
-pytest -q -rA "$@"
+pytest -q -rA "${test_files[@]}"
 code=$?; echo '>>>>> End Test Output'
 exit "$code"
