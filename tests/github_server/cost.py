@@ -26,6 +26,7 @@ from graphql import (
     SelectionSetNode,
     Undefined,
     get_named_type,
+    is_composite_type,
     value_from_ast_untyped,
 )
 
@@ -97,7 +98,7 @@ class _Count:
                 below = self._connection(node, times, here)
             elif node.name.value == "nodes" and type_ is self.schema.query_type:
                 below = times * len(self._arguments(node).get("ids", ()))
-            self.walk(node.selection_set, result, below, here)  # type: ignore[arg-type]
+            self.walk(node.selection_set, result, below, here)
 
     def _connection(self, node: FieldNode, times: int, path: tuple[str, ...]) -> int:
         size = self._size(node)
@@ -149,4 +150,5 @@ class _Count:
         self, node: InlineFragmentNode | FragmentDefinitionNode, parent: GraphQLCompositeType | None
     ) -> GraphQLCompositeType | None:
         condition = node.type_condition
-        return self.schema.type_map[condition.name.value] if condition else parent
+        found = self.schema.get_type(condition.name.value) if condition else parent
+        return found if is_composite_type(found) else None

@@ -32,7 +32,8 @@ LONG = 110
 class Shape:
     """What a repository is generated from. Shares are of all its pull requests.
 
-    Of `period` pull requests in a row, one has more than 100 commits, one more than 100 files, one more than 25 issues.
+    Of `period` pull requests in a row, one has more than 100 commits, one more than 100 files, one more than 25 issues;
+    of the issues beside them, one has more than 100 comments.
     """
 
     seed: int = 1

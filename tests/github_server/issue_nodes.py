@@ -10,7 +10,7 @@ from typing import Any
 from github_server import words
 from github_server.basics import Maker, actor, comments, commit, label, moment, node_id, plain
 from github_server.fates import Claim
-from github_server.gitworld import landing_commits
+from github_server.landings import landing_commits
 from github_server.paging import Node, listed
 from github_server.plans import HOST
 from github_server.stories import Closing, History, Revision, Story

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from github_server.basics import Maker, actor, changed_files, comments, commit, label, moment, node_id, plain
-from github_server.gitworld import landing_commits
+from github_server.landings import landing_commits
 from github_server.paging import Node, listed
 from github_server.plans import HOST, Plan
 from github_server.world import Repository

@@ -86,7 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self, body: bytes) -> None:
         target = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, target.path, dict(parse_qsl(target.query)), headers, body)
+        path = target.path.removeprefix("/api/v3")
+        request = Request(self.command, path, dict(parse_qsl(target.query)), headers, body)
         if ".git/" in target.path:
             self.service.counts.git += 1
             githttp.answer(self, self.world, self.service.accounts, request, target.query)

@@ -7,7 +7,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from graphql import GraphQLError
 
@@ -15,7 +14,7 @@ from github_server.basics import moment
 from github_server.executing import Executor, Prepared, encoded, error_node
 from github_server.faults import WITHIN, Fault, Faults, spoilt
 from github_server.paging import Node
-from github_server.rest import Rest
+from github_server.rest import Asked, Rest
 from github_server.tokens import Account, Accounts
 
 DOCS = "https://docs.github.com"
@@ -135,7 +134,10 @@ class Service:
                 )
             account.core.used += 1
             headers = account.core.headers("core")
-        found = self._rest.respond(request.path, request.parameters, private=account is not None)
+        if request.method != "GET":
+            return _refused(404, "Not Found", "/rest", headers)
+        base, accept = f"http://{request.headers.get('host', '')}", request.headers.get("accept", "")
+        found = self._rest.respond(Asked(base, request.path, request.parameters, accept, private=account is not None))
         self.counts.rest[found.route] += 1
         if found.body is None:
             return _refused(found.status, found.message, "/rest", headers)
@@ -193,6 +195,3 @@ def _rate_limit(account: Account, prepared: Prepared) -> Node:
         "nodeCount": prepared.cost.nodes,
         "resetAt": moment(quota.reset),
     }
-
-
-Body = dict[str, Any] | list[Any] | bytes

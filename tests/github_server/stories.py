@@ -13,10 +13,13 @@ from enum import StrEnum
 from github_server import words
 from github_server.content import MODULES, SLOTS, telling_line
 from github_server.fates import MAIN, Claim, Fate, Shape, claimants, created_at
+from github_server.numbering import BLOCK
 from github_server.plans import HOST, Remark, plan_of
 
 _HOUR = 3_600
 _DAY = 86_400
+
+_MANY_REMARKS = 130  # more than a page shows
 
 OidOf = Callable[[int, int], str]
 """The id of a pull request's commit at a position."""
@@ -95,6 +98,8 @@ def story_of(shape: Shape, repo: str, number: int, oid_of: OidOf) -> Story:
     module, area = draw.randrange(MODULES), draw.randint(1, SLOTS)
     bodies = _bodies(draw, created, words.report(draw, module, area))
     closer = solver(shape, number)
+    much_discussed = number % (BLOCK * shape.period) == 1 + 4 * BLOCK
+    remarks = _remarks(draw, shape, repo, created, closer, oid_of, much_discussed=much_discussed)
     closings, reopenings = _closings(draw, created, closer)
     return Story(
         number=number,
@@ -106,7 +111,7 @@ def story_of(shape: Shape, repo: str, number: int, oid_of: OidOf) -> Story:
         deleted=draw.randrange(max(1, len(bodies) - 1)),
         closings=closings,
         reopenings=reopenings,
-        remarks=tuple(sorted(_remarks(draw, shape, repo, created, closer, oid_of), key=lambda each: each.created)),
+        remarks=tuple(sorted(remarks, key=lambda each: each.created)),
         labels=tuple(sorted(draw.sample(words.LABELS, draw.choice((0, 1, 2))))),
         mentions=tuple(fate for fate in claimants(shape, number) if fate.claim not in (Claim.MANUAL, Claim.CLOSER)),
     )
@@ -154,9 +159,16 @@ def _by_commit(fate: Fate) -> bool:
 
 
 def _remarks(
-    draw: random.Random, shape: Shape, repo: str, created: int, closer: Fate | None, oid_of: OidOf
+    draw: random.Random,
+    shape: Shape,
+    repo: str,
+    created: int,
+    closer: Fate | None,
+    oid_of: OidOf,
+    *,
+    much_discussed: bool,
 ) -> Iterable[Remark]:
-    count = 130 if draw.random() < 0.003 else draw.choice((0, 1, 2, 3, 4, 6))
+    count = _MANY_REMARKS if much_discussed else draw.choice((0, 1, 2, 3, 4, 6))
     for _ in range(count):
         at = created + draw.randrange(60, draw.choice((_HOUR, 2 * _DAY, 60 * _DAY)))
         edited = at + draw.randrange(60, 200 * _DAY) if draw.random() < 0.08 else 0

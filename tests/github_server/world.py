@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from github_server.fates import END, Fate, Shape, created_at, fate_of
-from github_server.gitworld import GitWorld, write_repository
+from github_server.gitworld import GitWorld
+from github_server.importing import open_repository
 from github_server.numbering import is_pull, issues_up_to, pulls_up_to
 from github_server.plans import FOREIGN_REPO, Plan, plan_of
 from github_server.stories import Story, solver, story_of
@@ -195,7 +196,7 @@ class World:
 
 
 def _repository(root: Path, index: int, name: str, shape: Shape, traits: Traits) -> Repository:
-    return Repository(index, name, shape, write_repository(root / f"{name}.git", name, shape), traits)
+    return Repository(index, name, shape, open_repository(root / f"{name}.git", name, shape), traits)
 
 
 def _kept(cache: OrderedDict[int, Made], number: int, make: Callable[[int], Made]) -> Made:
