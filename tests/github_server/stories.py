@@ -138,7 +138,7 @@ def _moments(draw: random.Random, created: int, count: int) -> list[int]:
 def _history(draw: random.Random, bodies: int) -> History:
     if bodies == 1:
         return History.WHOLE
-    return draw.choices((History.WHOLE, History.DELETED, History.NO_ORIGIN, History.LOST), (80, 8, 6, 6))[0]
+    return draw.choices((History.WHOLE, History.DELETED, History.NO_ORIGIN, History.LOST), (60, 16, 12, 12))[0]
 
 
 def _closings(draw: random.Random, created: int, closer: Fate | None) -> tuple[tuple[Closing, ...], tuple[int, ...]]:
