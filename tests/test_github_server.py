@@ -447,3 +447,42 @@ def test_private_repositories_want_a_token(tmp_path: Path) -> None:
         assert requests.get(f"{server.url}/repos/octo/sums", timeout=20).status_code == 404
         headers = {"authorization": f"token {server.tokens[0]}"}
         assert requests.get(f"{server.url}/repos/octo/sums", headers=headers, timeout=20).json()["private"]
+
+
+def test_search_finds_by_its_qualifiers(tmp_path: Path) -> None:
+    """Repositories are chosen by language, stars, age and licence; GraphQL and REST must agree."""
+    others = {"octo/sums-2": Traits(stars=9_000, created=1_300_000_000), "octo/sums-3": Traits(language="Rust")}
+    world = World.generate(tmp_path, Shape(pulls=3), repositories=3, others=others)
+    words = {
+        "language:python": ["octo/sums-2", "octo/sums", "commons/archive"],
+        "language:python stars:>=1200": ["octo/sums-2", "octo/sums"],
+        "created:<2015-01-01": ["octo/sums-2"],
+        "license:gpl-3.0 archived:true": ["commons/archive"],
+        "stars:50..2000 language:rust": ["octo/sums-3"],
+    }
+    query = """query($q: String!) { search(type: REPOSITORY, query: $q, first: 9) {
+      nodes { ... on Repository { nameWithOwner } } } }"""
+    with serve(world) as server:
+        for searched, names in words.items():
+            answer = requests.get(f"{server.url}/search/repositories", params={"q": searched}, timeout=20).json()
+            assert [item["full_name"] for item in answer["items"]] == names
+            nodes = ask(server, query, q=searched)["data"]["search"]["nodes"]
+            assert [node["nameWithOwner"] for node in nodes] == names
+
+
+def test_contributors_are_counted_by_the_last_page(server: Server) -> None:
+    """One request instead of all pages tells how many there are."""
+    answer = requests.get(f"{server.url}/repos/octo/sums/contributors?per_page=1", timeout=20)
+    assert "page=24" in answer.links["last"]["url"]
+
+
+def test_issues_since_a_moment(server: Server, world: World) -> None:
+    """`filterBy: {since}` goes by the last update, and admits the moment itself."""
+    repo = world.repositories[0]
+    entries = repo.ordered("issues", "CLOSED", "updated")
+    middle = entries[len(entries) // 2] >> 32
+    query = """query($since: DateTime!) { repository(owner: "octo", name: "sums") {
+      issues(states: CLOSED, first: 100, filterBy: {since: $since}) { totalCount nodes { number } } } }"""
+    found = ask(server, query, since=moment(middle))["data"]["repository"]["issues"]
+    assert {node["number"] for node in found["nodes"]} == {e & 0xFFFFFFFF for e in entries if e >> 32 >= middle}
+    assert found["totalCount"] == len(found["nodes"])

@@ -42,7 +42,7 @@ class Nodes:
             "owner": actor(owner),
             "url": f"{HOST}/{repo.name}",
             "description": "Areas of numbers",
-            "createdAt": moment(1_546_300_800),
+            "createdAt": moment(repo.traits.created),
             "updatedAt": moment(repo.now),
             "pushedAt": moment(repo.now),
             "isArchived": repo.traits.archived,

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from github_server import gitreads, rest_bodies, words
 from github_server.numbering import is_pull
+from github_server.rest_repositories import Body, repository, user
 from github_server.searching import matching
 from github_server.world import Repository, World
 
@@ -97,7 +98,7 @@ class Rest:
 
     def _repository(self, asked: Asked, repo: Repository, number: int) -> Found:
         more = {"network_count": repo.traits.stars // 10, "subscribers_count": 10}
-        return Found("", 200, {**rest_bodies.repository(asked.base, repo), **more})
+        return Found("", 200, {**repository(asked.base, repo), **more})
 
     def _pulls(self, asked: Asked, repo: Repository, number: int) -> Found:
         states = {"open": "OPEN", "closed": "CLOSED|MERGED", "all": "CLOSED|MERGED|OPEN"}
@@ -117,7 +118,7 @@ class Rest:
         positions = range(min(250, len(plan.commits)))  # the service shows no more
         raw = gitreads.raw_commits(repo, [oids.commit(number, position) for position in positions])
 
-        def body(position: int) -> rest_bodies.Body:
+        def body(position: int) -> Body:
             oid = oids.commit(number, position)
             return rest_bodies.commit(asked.base, repo, plan, oid, plan.commits[position], raw[oid])
 
@@ -141,17 +142,18 @@ class Rest:
         return _paged(asked, shown, lambda each: rest_bodies.comment(asked.base, repo, number, *each))
 
     def _contributors(self, asked: Asked, repo: Repository, number: int) -> Found:
-        counted = [(login, 100 - position) for position, login in enumerate(words.LOGINS)]
-        return _paged(asked, counted, lambda each: {**rest_bodies.user(asked.base, each[0]), "contributions": each[1]})
+        names = (words.LOGINS * (1 + repo.traits.contributors // len(words.LOGINS)))[: repo.traits.contributors]
+        counted = [(f"{name}{position or ''}", 1 + len(names) - position) for position, name in enumerate(names)]
+        return _paged(asked, counted, lambda each: {**user(asked.base, each[0]), "contributions": each[1]})
 
     def _search(self, asked: Asked) -> Found:
         found = [repo for repo in matching(self._world, asked.parameters.get("q", "")) if not repo.traits.private]
-        paged = _paged(asked, found, lambda repo: {**rest_bodies.repository(asked.base, repo), "score": 1.0})
+        paged = _paged(asked, found, lambda repo: {**repository(asked.base, repo), "score": 1.0})
         body = {"total_count": len(found), "incomplete_results": False, "items": paged.body}
         return Found("search", 200, body, paged.headers)
 
 
-def _paged(asked: Asked, items: Sequence[Any], make: Callable[[Any], rest_bodies.Body]) -> Found:
+def _paged(asked: Asked, items: Sequence[Any], make: Callable[[Any], Body]) -> Found:
     """A page of a list, with the Link header (RFC 8288) that leads to the others."""
     size = max(1, min(100, int(asked.parameters.get("per_page", 30))))
     page, last = max(1, int(asked.parameters.get("page", 1))), max(1, -(-len(items) // size))

@@ -1,8 +1,9 @@
-"""Repository search, as far as its qualifiers are used: `language:`, `stars:`, `created:`, `repo:`, `archived:`."""
+"""Repository search by its qualifiers `language:`, `stars:`, `created:`, `repo:`, `license:` and `archived:`."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from github_server.world import Repository, World
 
@@ -20,14 +21,19 @@ def _holds(repo: Repository, word: str) -> bool:
     facts = {
         "language": value.lower() == repo.traits.language.lower(),
         "repo": value.lower() == repo.name.lower(),
+        "license": value.lower() == repo.traits.license.lower(),
         "archived": value == str(repo.traits.archived).lower(),
         "stars": name == "stars" and _within(float(repo.traits.stars), value),
-        "created": name == "created" and _within(20190101.0, value.replace("-", "")),
+        "created": name == "created" and _within(_day(repo.traits.created), value.replace("-", "")),
         "fork": value in ("false", "true"),
         "is": value == "public",
         "sort": True,
     }
     return facts.get(name, False)
+
+
+def _day(seconds: int) -> float:
+    return float(datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d"))
 
 
 def _within(number: float, text: str) -> bool:

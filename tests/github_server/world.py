@@ -9,12 +9,12 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from github_server.fates import END, Fate, Shape, created_at, fate_of
+from github_server.fates import END, START, Fate, Shape, created_at, fate_of
 from github_server.gitworld import GitWorld
 from github_server.importing import open_repository
 from github_server.numbering import is_pull, issues_up_to, pulls_up_to
@@ -28,7 +28,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Traits:
-    """What else there is to say of a repository."""
+    """What else there is to say of a repository. `license` is an SPDX identifier, `created` Unix seconds."""
 
     archived: bool = False
     private: bool = False
@@ -36,6 +36,8 @@ class Traits:
     stars: int = 1200
     former_names: tuple[str, ...] = ()
     language: str = "Python"
+    contributors: int = 24
+    created: int = START
 
 
 class Repository:
@@ -163,19 +165,25 @@ class World:
 
     @classmethod
     def generate(
-        cls, root: Path, shape: Shape | None = None, *, repositories: int = 1, traits: Traits | None = None
+        cls,
+        root: Path,
+        shape: Shape | None = None,
+        *,
+        repositories: int = 1,
+        traits: Traits | None = None,
+        others: Mapping[str, Traits] | None = None,
     ) -> World:
         """Make `repositories` of that shape below `root`, and the one that the others name (`commons/archive`).
 
         They are called `octo/sums`, `octo/sums-2` and so on; the first was `octo/totals` before. Each has a seed of
-        its own.
+        its own. `traits` are the first one's, `others` those of the rest, by name.
         """
         shape = shape or Shape()
         traits = traits or Traits(former_names=("octo/totals",))
         names = ["octo/sums", *(f"octo/sums-{position}" for position in range(2, repositories + 1))]
         made = [(name, replace(shape, seed=shape.seed + position)) for position, name in enumerate(names)]
         made.append((FOREIGN_REPO, Shape(seed=shape.seed, pulls=3)))
-        others = {FOREIGN_REPO: Traits(archived=True, license="GPL-3.0", stars=40)}
+        others = {FOREIGN_REPO: Traits(archived=True, license="GPL-3.0", stars=40), **(others or {})}
         return cls(
             [
                 _repository(root, index, name, each, traits if index == 0 else others.get(name, Traits()))
