@@ -22,7 +22,7 @@ from github_server.plans import FOREIGN_REPO, Plan, plan_of
 from github_server.stories import Story, solver, story_of
 from github_server.truth import Truth, early_comments, links_of, statement_at
 
-_KEPT = 3_000  # plans and stories in memory
+_KEPT = 400  # plans, and stories, in memory: some pages, of each of many repositories
 Made = TypeVar("Made")
 
 
