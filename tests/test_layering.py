@@ -120,7 +120,7 @@ SDK_OWNERS = {
     "docker": {"runtimes.docker", "registry"},
     "distributed": {"engines.dask"},
     "dask": {"engines.dask"},
-    "sqlite3": {"store"},
+    "sqlite3": {"store", "sources.archive_spool"},
     "pyarrow": {"parquet"},
     "jinja2": {"templating"},
     "rich": {"console"},
