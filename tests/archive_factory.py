@@ -46,9 +46,18 @@ def user(login: str) -> Json:
 
 def repository(name: str, repo_id: int) -> Json:
     links = {f"{link}_url": f"{API}/repos/{name}/{link}{{/sha}}" for link in _LINKS}
+    facts = {f"has_{link}": True for link in _LINKS[::2]} | {f"{link}_count": repo_id % 97 for link in _LINKS[::3]}
     short = name.partition("/")[2]
     owner = user(name.partition("/")[0])
-    return {"id": repo_id, "node_id": f"R_{repo_id}", "name": short, "full_name": name, "owner": owner, **links}
+    return {
+        "id": repo_id,
+        "node_id": f"R_{repo_id}",
+        "name": short,
+        "full_name": name,
+        "owner": owner,
+        **links,
+        **facts,
+    }
 
 
 def pull_request(number: int, title: str, body: str | None, **more: Any) -> Json:
@@ -111,10 +120,14 @@ def line(one: Json) -> bytes:
 
 def write_hour(directory: Path, hour: datetime, events: Iterable[Json]) -> Path:
     """`2024-01-31-7.json.gz` below the directory."""
+    return write_lines(directory, hour, map(line, events))
+
+
+def write_lines(directory: Path, hour: datetime, lines: Iterable[bytes]) -> Path:
     path = directory / f"{hour:%Y-%m-%d}-{hour.hour}.json.gz"
     path.parent.mkdir(parents=True, exist_ok=True)
     with gzip.open(path, "wb", compresslevel=6) as stream:
-        stream.writelines(map(line, events))
+        stream.writelines(lines)
     return path
 
 
@@ -134,10 +147,11 @@ class Plan:
 
 @dataclass
 class Written:
-    """What was written; `clones` are the histories of the wanted repositories."""
+    """What was written; `bytes` are those of all lines, `clones` the histories of the wanted repositories."""
 
     events: int = 0
     wanted: int = 0
+    bytes: int = 0
     clones: dict[str, Path] = field(default_factory=dict)
 
 
@@ -154,9 +168,11 @@ def write_archive(directory: Path, histories: Path, plan: Plan) -> Written:
     for position, events in enumerate(by_hour):
         hour = START + timedelta(hours=position)
         fill = max(0, plan.events // plan.hours - len(events))
-        mixed = sorted([*events, *noise(hour, fill, chance)], key=lambda one: str(one["created_at"]))
-        write_hour(directory, hour, mixed)
+        mixed = [*map(line, events), *map(line, noise(hour, fill, chance))]
+        chance.shuffle(mixed)
+        write_lines(directory, hour, mixed)
         written.events += len(mixed)
+        written.bytes += sum(map(len, mixed))
     return written
 
 
@@ -224,7 +240,8 @@ def _payload(kind: str, name: str, repo_id: int, at: datetime, chance: random.Ra
         return _push(chance)
     if kind in ("PullRequest", "PullRequestReview", "PullRequestReviewComment"):
         ends = {end: {"sha": _sha(chance), "repo": repository(name, repo_id)} for end in ("base", "head")}
-        pull = pull_request(number, prose(chance, 6), prose(chance, 120), created_at=stamp(at), **ends)
+        people = {role: user(prose(chance, 1)) for role in ("assignee", "merged_by", "reviewer", "closed_by")}
+        pull = pull_request(number, prose(chance, 6), prose(chance, 120), created_at=stamp(at), **ends, **people)
         return {"action": chance.choice(["opened", "closed"]), "number": number, "pull_request": pull}
     if kind in ("Issues", "IssueComment"):
         said = {"comment": comment(number, prose(chance, 60), at)} if kind == "IssueComment" else {}
