@@ -41,6 +41,7 @@ LAYERS: dict[str, set[str]] = {
         "install_commands",
         "requirements",
         "relaxing",
+        "revisions",
         "pytest_config",
         "statements",
         "comparison",
