@@ -180,6 +180,8 @@ class Repository:
     def apply(self, commit: Sha, *patches: bytes) -> Sha:
         """The tree that `git apply` makes of `commit` with the patches in this order; nothing is checked out.
 
+        Files that the patches leave alone need not be there (a mirror has only what was fetched).
+
         Raises Rejected(patch_failed) with git's own words.
         """
         with tempfile.TemporaryDirectory(prefix="apply-", dir=self._git.git_dir) as folder:
@@ -190,7 +192,7 @@ class Repository:
                 raise explained(error, f"read commit {commit}", self.path) from error
             for patch in filter(None, patches):
                 self._apply_to_index(commit, patch, Path(folder) / "patch", env)
-            return self._git.run("write-tree", env=env).decode("ascii").strip()
+            return self._git.run("write-tree", "--missing-ok", env=env).decode("ascii").strip()
 
     def _apply_to_index(self, commit: Sha, patch: bytes, file: Path, env: dict[str, str]) -> None:
         file.write_bytes(patch)

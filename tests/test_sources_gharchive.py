@@ -414,8 +414,6 @@ def test_what_cannot_be_read_at_all_is_an_error_at_once(tmp_path: Path, sha: dic
     with pytest.raises(SettingsError, match="no hourly archive"):
         harvested(tmp_path)
     archive(tmp_path, merged(2, 9, sha["squash"]))
-    with pytest.raises(UsageError, match="--git-dir"):
-        harvested(tmp_path, git_dir=None)
     gharchive.spool_path(tmp_path / "raw").write_bytes(b"x" * 5000)
     with pytest.raises(WorkspaceError, match=r"spool\.db cannot be used"):
         harvested(tmp_path)

@@ -18,6 +18,7 @@ from builder.sources._archive_events import Kind
 from builder.sources._archive_pass import ArchivePass
 from builder.sources._archive_pulls import PullMaker
 from builder.sources._archive_spool import Spool
+from builder.sources._clones import open_clone
 from builder.sources._history import Clone, moment
 
 
@@ -70,8 +71,10 @@ class GharchiveSource:
         if selection.pulls:
             merged = {number for number, _ in spool.merges(key)}
             selection.check(merged, set(spool.numbers(key, Kind.PULL)))
-        wanted = ((number, at) for number, at in spool.merges(key) if selection.admits(number, moment(at)))
-        maker = PullMaker(request.repo, spool, key, clone_for(request))
+        wanted = [(number, at) for number, at in spool.merges(key) if selection.admits(number, moment(at))]
+        clone = open_clone(request)
+        clone.fetch_pulls(number for number, _ in wanted)
+        maker = PullMaker(request.repo, spool, key, Clone(clone.path))
         yield from maker.records(wanted)
         problems += maker.problems
 
@@ -83,10 +86,3 @@ def create() -> GharchiveSource:
 def spool_path(raw_dir: Path) -> Path:
     """Where the spool is: one for all repositories."""
     return raw_dir / GharchiveSource.name / "spool.db"
-
-
-def clone_for(request: HarvestRequest) -> Clone:
-    """The history that pull requests are looked up in. Raises UsageError, RepositoryError."""
-    if request.git_dir is None:
-        raise UsageError(f"{request.repo}: the gharchive source needs a clone", hint="Name one with --git-dir.")
-    return Clone(request.git_dir)
