@@ -58,7 +58,7 @@ def candidate(
     not apply to `base_commit`, `no_tests_in_patch` (also if there is nothing that pytest can collect and no test
     command that knows better), `no_source_in_patch`. Raises RepositoryError if the clone lacks what is needed.
     """
-    if not _may_be_linked(pull_request, config):
+    if not may_be_linked(pull_request, config):
         raise Rejected(Reason.NO_LINKED_ISSUE)
     change = _change(pull_request, repository)
     links = _links(pull_request, repository, config, change.diff)
@@ -115,7 +115,7 @@ def _change(pull_request: PullRequest, repository: Repository) -> _Change:
     return _Change(repository.diff(base, tree), tree, three_way=start != base)
 
 
-def _may_be_linked(pull_request: PullRequest, config: RepoConfig) -> bool:
+def may_be_linked(pull_request: PullRequest, config: RepoConfig) -> bool:
     """Whether it is worth reading the change at all: most of a history is not."""
     return bool(pull_request.links or pull_request.issues or config.links) or pull_request.source in _PRESCRIBED
 

@@ -19,6 +19,7 @@ from builder import __version__
 
 if TYPE_CHECKING:
     from builder.commands import Outcome
+    from builder.protocols import Access
     from builder.settings import Settings
     from builder.views import View
 
@@ -68,6 +69,32 @@ def selection(command: Command) -> Command:
     return option("--repo", "repos", multiple=True, help="Only this repository, OWNER/NAME (repeatable).")(command)
 
 
+def accessing(command: Command) -> Callable[..., None]:
+    """Add the options for reaching a hosting service; the command gets them as `access`."""
+
+    @functools.wraps(command)
+    def with_access(**options: Any) -> None:
+        from builder.protocols import Access
+
+        names = ("api_url", "clone_url", "token_file", "ca_bundle", "proxy", "max_points")
+        command(access=Access(**{name: options.pop(name) for name in names}), **options)
+
+    decorated: Callable[..., None] = with_access
+    for decorate in reversed(ACCESS):
+        decorated = decorate(decorated)
+    return decorated
+
+
+ACCESS = (
+    option("--api-url", default="https://api.github.com", help="REST root of GitHub, or https://HOST/api/v3."),
+    option("--clone-url", default="", help="Where to clone from, with {repo}. [the service's HTTPS address]"),
+    option("--token-file", type=click.Path(path_type=Path), default=None, help="Tokens, one a line."),
+    option("--ca-bundle", type=click.Path(path_type=Path), default=None, help="Certificates (PEM) to trust."),
+    option("--proxy", default="", help="URL of a proxy. [as the environment says]"),
+    option("--max-points", type=click.IntRange(min=1), default=None, help="GraphQL points that may be spent."),
+)
+
+
 def make_settings(options: dict[str, Any]) -> Settings:
     """Take the common options out of a command's options."""
     from builder.settings import Settings, default_workers
@@ -91,24 +118,38 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("repos", nargs=-1, required=True, metavar="REPO...")
-@option("--source", default=None, help="git, index or pypi. [index with --index, pypi for pypi/NAME, else git]")
+@option("--source", default=None, help="github, gharchive, git, index or pypi. [by the other options, else github]")
 @option("--git-dir", type=click.Path(path_type=Path), default=None, help="A local clone with its whole history.")
 @option("--index", type=click.Path(path_type=Path), default=None, help="A JSON Lines file of facts.")
+@option("--archive-dir", type=click.Path(path_type=Path), default=None, help="Hourly files as GH Archive has them.")
 @option("--since", default=None, help="Merged on or after this date (ISO 8601).")
 @option("--until", default=None, help="Merged on or before this date (ISO 8601).")
 @option("--pull", "pulls", type=int, multiple=True, help="Only this pull request (repeatable).")
 @option("--release", "releases", multiple=True, help="Only this release of a pypi/NAME project (repeatable).")
 @option("--limit", type=click.IntRange(min=1), default=None, help="At most this many changes, newest first.")
+@option("--replay", is_flag=True, help="Only what was read from the service before; no network.")
+@option("--dry-run", is_flag=True, help="Only say what it would cost.")
+@accessing
 @common
-def harvest(repos: tuple[str, ...], source: str | None, settings: Settings, **narrowed: Any) -> None:
+def harvest(
+    repos: tuple[str, ...],
+    source: str | None,
+    dry_run: bool,
+    access: Access,
+    settings: Settings,
+    **narrowed: Any,
+) -> None:
     """Read merged changes of repositories and make candidate tasks of them."""
     from builder import commands, session, views
     from builder.protocols import HarvestRequest
 
+    request = HarvestRequest("", Path(), access=access, **narrowed)
+    if dry_run:
+        show(settings, views.estimated(commands.estimate(repos, source, request)))
+        return
     with session.writing(settings) as opened:
-        request = HarvestRequest("", opened.work_dir, **narrowed)
         outcome = commands.harvest(opened, repos, source, request)
-        show(settings, views.harvested(opened.store, repos), outcome)
+        show(settings, views.harvested(opened.store, repos, outcome.points), outcome)
 
 
 @cli.command("build-images")

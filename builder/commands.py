@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder import jobs, plugins
-from builder.errors import IncompleteHarvestError, UnknownNameError, UsageError
+from builder import contents, jobs, plugins
+from builder.errors import (
+    DiskFullError,
+    IncompleteHarvestError,
+    InfrastructureError,
+    RepositoryError,
+    UnknownNameError,
+    UsageError,
+    WorkspaceError,
+)
 from builder.facts import facts_path
 from builder.jobs import Prepared, ValidationRecord, ValidationRules
-from builder.models import Environment, TaskInstance, ValidationReport
+from builder.models import Environment, PullRequest, TaskInstance, ValidationReport
 from builder.pipeline import Summary, record_found
-from builder.protocols import HarvestRequest, Leftovers
+from builder.protocols import HarvestRequest, Leftovers, Source
+from builder.rawpages import manifest_path
 from builder.session import Session
 from builder.settings import Settings
 from builder.store import CANDIDATE, DONE, ENVIRONMENT, IMAGE, PULL_REQUEST, REJECTED, STEPS, VALIDATION, Attempt, Store
@@ -22,16 +32,21 @@ if TYPE_CHECKING:
     from builder.figures import Funnel
     from builder.publish import Push
     from builder.rows import Row
+    from builder.sources._github_estimate import Estimate
 
 PYPI_OWNER = "pypi/"
 
 
 @dataclass
 class Outcome:
-    """What a command did: the summaries of its steps, in order, and what a source could not deliver."""
+    """What a command did: the summaries of its steps, in order, what a source could not deliver, what it was charged.
+
+    `points` are a hosting service's, by repository.
+    """
 
     summaries: list[Summary] = field(default_factory=list)
     incomplete: list[IncompleteHarvestError] = field(default_factory=list)
+    points: dict[str, int] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -54,23 +69,46 @@ class Validated:
 
 
 def harvest(session: Session, repos: Sequence[str], source: str | None, request: HarvestRequest) -> Outcome:
-    """Harvest repositories (`request.repo` is ignored) and make candidates of what is found.
+    """Harvest repositories and make candidates of what is found; `request` says which part, not of which or where to.
 
-    What a source yields before it breaks is kept. Raises UsageError, RepositoryError, NetworkMissingError.
+    What a source yields before it breaks is kept. Of several repositories, one that cannot be harvested does not stop
+    the others. Raises UsageError, RepositoryError, ServiceMissingError, InfrastructureError.
     """
     if len(repos) > 1 and (request.git_dir or request.index or request.pulls):
         raise UsageError(
             "--git-dir, --index and --pull go with one repository", hint="Call harvest once for each repository."
         )
     outcome = Outcome()
+    request = replace(request, work_dir=session.work_dir, raw_dir=session.raw_dir, together=tuple(repos))
+    sources: dict[str, Source] = {}  # one object of each for all repositories: they share its quota
     for repo in repos:
+        name = source or _source_for(repo, request)
+        if name not in sources:
+            sources[name] = plugins.load("sources", name).create()
         try:
-            _harvest_one(session, source or _source_for(repo, request), replace(request, repo=repo))
+            _harvest_one(session, sources[name], replace(request, repo=repo))
         except IncompleteHarvestError as error:
             outcome.incomplete.append(error)
-        keys = [one.item for one in session.store.results(PULL_REQUEST, repo=repo)]
-        outcome.summaries.append(jobs.make_candidates(session, keys))
+        except (UnknownNameError, RepositoryError, WorkspaceError, InfrastructureError) as error:
+            if len(repos) == 1 or isinstance(error, DiskFullError):
+                raise
+            outcome.incomplete.append(IncompleteHarvestError([f"{repo}: {error.message}"], hint=error.hint))
+        outcome.points[repo] = _points(manifest_path(request.raw_dir, name, repo))
+        outcome.summaries.append(_make_candidates(session, repo, replay=request.replay))
     return outcome
+
+
+def estimate(repos: Sequence[str], source: str | None, request: HarvestRequest) -> list[Estimate]:
+    """What harvesting repositories from GitHub would cost, asked for a point or two.
+
+    Raises UsageError where another source would be read, UnknownNameError, ServiceMissingError, InfrastructureError.
+    """
+    from builder.sources import github
+
+    for repo in repos:
+        if (source or _source_for(repo, request)) != github.GithubSource.name:
+            raise UsageError(f"{repo}: only the github source costs something", hint="Leave out --dry-run.")
+    return list(github.create().estimate(repos, request.access))
 
 
 def select(session: Session, repos: Sequence[str], ids: Sequence[str]) -> list[TaskInstance]:
@@ -90,9 +128,14 @@ def select(session: Session, repos: Sequence[str], ids: Sequence[str]) -> list[T
 
 def build_images(session: Session, instances: Sequence[TaskInstance]) -> Outcome:
     """Plan the environments of candidates and build their layers."""
+    contents.complete(instance.git_dir for instance in _without_environment(session.store, instances))
     outcome = Outcome([jobs.plan_environments(session, instances)])
     outcome.summaries.append(jobs.build_images(session, prepared(session.store, instances)))
     return outcome
+
+
+def _without_environment(store: Store, instances: Iterable[TaskInstance]) -> Iterator[TaskInstance]:
+    return (instance for instance in instances if store.result(ENVIRONMENT, instance.instance_id) is None)
 
 
 def validate(session: Session, instances: Sequence[TaskInstance], rules: ValidationRules) -> Outcome:
@@ -206,17 +249,44 @@ def published_row(settings: Settings, store: Store, instance_id: str) -> Row | N
 def _source_for(repo: str, request: HarvestRequest) -> str:
     if repo.startswith(PYPI_OWNER):
         return "pypi"
-    return "index" if request.index else "git"
+    named = {"index": request.index, "gharchive": request.archive_dir, "git": request.git_dir}
+    return next((source for source, given in named.items() if given), "github")
 
 
-def _harvest_one(session: Session, source_name: str, request: HarvestRequest) -> None:
+def _make_candidates(session: Session, repo: str, *, replay: bool) -> Summary:
+    """With what they read fetched before. What was overlooked then is fetched by completing the clone, once."""
+    if not replay:
+        contents.fetch_changes(session, _without_candidate(session.store, repo))
+    keys = [one.item for one in session.store.results(PULL_REQUEST, repo=repo)]
+    summary = jobs.make_candidates(session, keys)
+    lacking = [attempt.result.item for attempt in summary.errors if attempt.result.reason == RepositoryError.__name__]
+    if lacking and not replay and contents.complete(_git_dirs(session.store, lacking)):
+        return jobs.make_candidates(session, keys)
+    return summary
+
+
+def _without_candidate(store: Store, repo: str) -> Iterator[PullRequest]:
+    for one in store.results(PULL_REQUEST, repo=repo):
+        if one.value and store.result(CANDIDATE, one.item) is None:
+            yield PullRequest.from_json(one.value)
+
+
+def _git_dirs(store: Store, items: Iterable[str]) -> set[str]:
+    found = (store.result(PULL_REQUEST, item) for item in items)
+    return {PullRequest.from_json(one.value).git_dir for one in found if one and one.value}
+
+
+def _points(manifest: Path) -> int:
+    return int(json.loads(manifest.read_bytes())["points"]) if manifest.exists() else 0
+
+
+def _harvest_one(session: Session, source: Source, request: HarvestRequest) -> None:
     from builder.harvest import harvest as harvested
 
-    module = plugins.load("sources", source_name)
-    session.config(request.repo)  # a broken repo.yaml is said before anything is read
-    if source_name == "index" and request.index is None:
+    config = session.config(request.repo)  # a broken repo.yaml is said before anything is read
+    request = replace(request, conventions=config.links)
+    if source.name == "index" and request.index is None:
         request = replace(request, index=facts_path(session.settings.instances_dir, request.repo))
-    source = module.create()
     pulls = (
         pull if pull.git_dir else pull.model_copy(update={"git_dir": str((request.git_dir or Path()).absolute())})
         for pull in harvested(request, source)

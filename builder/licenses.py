@@ -7,7 +7,17 @@ import re
 from builder.git import Repository
 from builder.models import Sha
 
-_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENSE.rst", "LICENCE", "LICENCE.txt", "COPYING", "License.txt")
+LICENSE_FILES = (
+    "LICENSE",
+    "LICENSE.txt",
+    "LICENSE.md",
+    "LICENSE.rst",
+    "LICENCE",
+    "LICENCE.txt",
+    "COPYING",
+    "License.txt",
+)
+"""Where a licence stands, in the root."""
 _PHRASES = (
     ("MIT", r"permission is hereby granted, free of charge.*the software is provided \"as is\""),
     ("Apache-2.0", r"apache license,? version 2\.0"),
@@ -30,7 +40,7 @@ _HEAD = 6000  # characters; later ones are licences of bundled parts
 
 def license_at(repository: Repository, commit: Sha) -> str:
     """By the words of the licence file in the root, else by an SPDX identifier in `pyproject.toml`."""
-    for name in _FILES:
+    for name in LICENSE_FILES:
         content = repository.read_file(commit, name)
         if content and (found := license_of(content.decode("utf-8", "replace"))):
             return found

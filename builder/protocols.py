@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 from builder.models import PullRequest, digest_of
+from builder.repo_config import LinkConvention
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -205,6 +206,7 @@ class HarvestRequest:
 
     What a service answered is kept below `raw_dir`; with `replay` nothing else is read. `archive_dir` holds hourly
     event archives. `together` are all repositories of the same command, for a source that reads them in one pass.
+    `conventions` are the repository's own ways of naming issues, for a source that must know whose words to ask for.
     """
 
     repo: str
@@ -212,6 +214,7 @@ class HarvestRequest:
     raw_dir: Path = Path("raw")
     archive_dir: Path | None = None
     together: tuple[str, ...] = ()
+    conventions: tuple[LinkConvention, ...] = ()
     access: Access = Access()
     replay: bool = False
     git_dir: Path | None = None

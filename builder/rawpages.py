@@ -17,8 +17,19 @@ from typing import Any
 
 from builder import files
 from builder.errors import WorkspaceError
+from builder.repo_config import directory_name
 
 _JOURNAL = "pages.jsonl"
+
+
+def raw_directory(raw_dir: Path, source: str, repo: str) -> Path:
+    """Where a source keeps what it read of one repository."""
+    return raw_dir / source / directory_name(repo)
+
+
+def manifest_path(raw_dir: Path, source: str, repo: str) -> Path:
+    """Where a source that asks a service writes what the last harvest did (JSON: `requests`, `points`, …)."""
+    return raw_directory(raw_dir, source, repo) / "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class RawPages:
         answer: dict[str, Any] = json.loads(data)
         return answer
 
-    def add(self, kind: str, facts: Mapping[str, Any], body: bytes, points: int) -> None:
+    def add(self, kind: str, facts: Mapping[str, Any], body: bytes, points: int) -> RawPage:
         """Keep an answer. Raises DiskFullError, WorkspaceError."""
         page = RawPage(kind, facts, hashlib.sha256(body).hexdigest(), datetime.now(UTC), points)
         path = self._path(page.digest)
@@ -71,6 +82,7 @@ class RawPages:
             journal.flush()
             os.fsync(journal.fileno())
         self._pages.append(page)
+        return page
 
     def _path(self, digest: str) -> Path:
         return self.root / "pages" / digest[:2] / f"{digest}.json.z"

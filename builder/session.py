@@ -45,6 +45,11 @@ class Session:
         return self.store.workspace / "work"
 
     @property
+    def raw_dir(self) -> Path:
+        """Where harvests keep what services answered, as it came."""
+        return self.store.workspace / "raw"
+
+    @property
     def runtime(self) -> Runtime:
         """The runtime of the settings, checked. Raises RuntimeMissingError, UnknownNameError."""
         with self._opening:

@@ -23,6 +23,7 @@ _DECLARED = (
     ("setup.py", re.compile(rf"\bversion{_ASSIGNED}", re.IGNORECASE)),
 )
 _IN_PACKAGE = re.compile(rf"^(?:__version__|version|VERSION){_ASSIGNED}", re.MULTILINE)
+_VERSION_MODULES = ("__init__", "_version", "version", "__version__", "__about__")
 _PACKAGE_FILE = re.compile(r"(?:src/)?(?P<package>\w+)/(?:__init__|_?version|__version__|__about__)\.py")
 
 
@@ -44,6 +45,14 @@ def version_at(
         if found := _by_rule(repository, commit, rule, run_command):
             return series(found)
     return series(_declared(repository, commit, project) or repository.describe_version(commit) or "")
+
+
+def version_paths(rules: Sequence[VersionRule], project: str) -> tuple[str, ...]:
+    """Files and folders that `version_at` mostly reads: those of the rules, and where the general rules look first."""
+    name = re.sub(r"[-.]", "_", project.rpartition("/")[2]).lower()
+    modules = [f"{root}{name}/{module}.py" for root in ("", "src/") for module in _VERSION_MODULES]
+    files = [rule.file for rule in rules if rule.file]
+    return tuple(dict.fromkeys([*files, *(path for path, _ in _DECLARED), *modules]))
 
 
 def series(version: str) -> str:

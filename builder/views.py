@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from builder.protocols import Leftovers
     from builder.publish import Push
     from builder.settings import Settings
+    from builder.sources._github_estimate import Estimate
 
 _LONG = 100
+POINTS_AN_HOUR = 5000
+"""What a user's token may spend on GitHub ("Rate limits and query limits for the GraphQL API", docs.github.com)."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,8 @@ def status(store: Store) -> View:
     return View("\n\n".join(text), data)
 
 
-def harvested(store: Store, repos: Sequence[str]) -> View:
-    """For each repository: merged changes, candidates, and why the rest is none."""
+def harvested(store: Store, repos: Sequence[str], points: Mapping[str, int]) -> View:
+    """For each repository: merged changes, candidates, why the rest is none; `points` are what a service charged."""
     rows = []
     for repo in repos:
         seen = Counter[str]()
@@ -65,9 +68,19 @@ def harvested(store: Store, repos: Sequence[str]) -> View:
             if count.repo == repo and count.step in (PULL_REQUEST, CANDIDATE):
                 seen[count.reason if count.outcome == REJECTED else count.step] += count.number
         rest = ", ".join(f"{number} {reason}" for reason, number in sorted(seen.items()) if reason not in STEPS)
-        rows.append([repo, seen[PULL_REQUEST], seen[CANDIDATE], rest])
-    data = [dict(zip(("repo", "changes", "candidates", "rejected"), row, strict=True)) for row in rows]
-    return View(table(["repository", "changes", "candidates", "not candidates"], rows), data)
+        rows.append([repo, seen[PULL_REQUEST], seen[CANDIDATE], points.get(repo, 0), rest])
+    data = [dict(zip(("repo", "changes", "candidates", "points", "rejected"), row, strict=True)) for row in rows]
+    return View(table(["repository", "changes", "candidates", "points", "not candidates"], rows), data)
+
+
+def estimated(estimates: Sequence[Estimate]) -> View:
+    """For each repository: how much there is, and the points that a first harvest costs at most."""
+    rows: list[list[Any]] = [[one.repo, one.merged, one.closed_issues, one.points] for one in estimates]
+    totals = ["all", *(sum(row[column] for row in rows) for column in (1, 2, 3))]
+    headers = ["repository", "merged pull requests", "closed issues", "points at most"]
+    hours = totals[3] / POINTS_AN_HOUR
+    text = f"{table(headers, [*rows, totals])}\n\nAbout {seconds(hours * 3600)} of one token's points."
+    return View(text, [asdict(one) for one in estimates])
 
 
 def images(store: Store, instances: Sequence[TaskInstance]) -> View:

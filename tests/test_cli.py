@@ -94,7 +94,7 @@ def test_status_without_a_workspace_says_what_to_do(tmp_path: Path) -> None:
         (["validate", "--repo", "o/m"], "Perhaps you meant 'o/n'"),
         (["validate", "--repo", "o/n", "--runtime", "bublewrap"], ""),
         (["harvest", "o/n", "--source", "gti"], "Perhaps you meant 'git'"),
-        (["harvest", "o/n"], "--git-dir"),
+        (["harvest", "o/n", "--source", "git"], "--git-dir"),
         (["harvest", "o/n", "o/m", "--git-dir", "."], "one repository"),
         (["harvest", "o/n", "--git-dir", "/nonexistent"], "/nonexistent"),
         (["harvest", "o/n", "--git-dir", ".", "--since", "yesterday"], "--since"),

@@ -20,6 +20,7 @@ _CLOSING = f"{_PAGE} nodes {{ number repository {{ nameWithOwner }} }}"
 _COMMENTS = f"{_PAGE} nodes {{ author {{ __typename login }} createdAt body }}"
 _EDITS = f"{_PAGE} nodes {{ editedAt deletedAt diff }}"
 _EVENTS = """
+totalCount
 nodes {
   __typename
   ... on ClosedEvent {
@@ -102,7 +103,7 @@ def issues(numbers: Iterable[int]) -> str:
     )
     fragment = f"""
 fragment Told on Issue {{
-  id number title body createdAt lastEditedAt
+  id number title body createdAt updatedAt lastEditedAt
   comments(first: 100) {{ {_COMMENTS} }}
 }}
 """

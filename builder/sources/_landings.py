@@ -69,6 +69,13 @@ class Landings:
         known = head if head in self._nodes else self._heads.get(number)
         return self._finder.commits_of(known) if known else ()
 
+    def commits_in(self, landing: Landing) -> tuple[Sha, ...]:
+        """What the merge added to the branch, newest first: the merge itself, or all commits of a rebase."""
+        found = [landing.merge_commit]
+        while landing.how == "rebase" and (parents := self._parents(found[-1])) and parents[0] != landing.base_commit:
+            found.append(parents[0])
+        return tuple(found)
+
     def knows(self, number: int) -> bool:
         """Whether the clone shows that the number is a pull request's."""
         return number in self._found or number in self._heads
