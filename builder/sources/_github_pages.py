@@ -31,7 +31,12 @@ class GithubPages:
         self.license = str(facts.get("license", ""))
         self._issue_pages = numbers_of(page for page in raw.pages("issues") if not page.facts["failures"])
         self._edit_pages = numbers_of(raw.pages("edits"))
-        self._more = {(page.facts["id"], kind, page.facts["after"]): page for kind in MORE for page in raw.pages(kind)}
+        self._more = {
+            (kind, node, after): (page, position)
+            for kind in MORE
+            for page in raw.pages(kind)
+            for position, (node, after) in enumerate(page.facts["places"])
+        }
         self._parsed: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def pulls(self) -> Iterator[Node]:
@@ -92,10 +97,10 @@ class GithubPages:
         """What a list of a node has beyond its first page, as far as it was read."""
         return [more for page in self._rest_pages(node, connection) for more in nodes(page)]
 
-    def has_rest(self, node: Node, connection: str) -> bool:
-        """Whether the list was read to its end."""
+    def rest_unread(self, node: Node, connection: str) -> str | None:
+        """The cursor up to which a list of a node was read; None if that is its end."""
         last = [node[connection], *self._rest_pages(node, connection)][-1]
-        return rest_after({"last": last}, "last") is None
+        return rest_after({"last": last}, "last")
 
     def failures(self) -> list[str]:
         """What the service could not answer even when it was asked for nothing else."""
@@ -105,8 +110,9 @@ class GithubPages:
 
     def _rest_pages(self, node: Node, connection: str) -> Iterator[Node]:
         after = rest_after(node, connection)
-        while after is not None and (page := self._more.get((node["id"], connection, after))):
-            more = self._body(page)["data"]["node"]["more"]
+        while after is not None and (place := self._more.get((connection, node["id"], after))):
+            page, position = place
+            more = self._body(page)["data"][f"m{position}"]["more"]
             yield more
             after = rest_after({"more": more}, "more")
 

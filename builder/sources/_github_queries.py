@@ -12,6 +12,7 @@ from collections.abc import Iterable
 PULLS_AT_A_TIME = 100
 ISSUES_AT_A_TIME = 100
 NAMED_AT_A_TIME = 25
+MORE_AT_A_TIME = 50
 
 _RATE = "rateLimit { cost remaining resetAt }"
 _PAGE = "totalCount pageInfo { hasNextPage endCursor }"
@@ -124,26 +125,22 @@ fragment Edited on Issue {{
 
 
 MORE = {
-    "commits": f"""
-query MoreCommits($id: ID!, $after: String) {{
-  {_RATE}
-  node(id: $id) {{ ... on PullRequest {{ more: commits(first: 100, after: $after) {{ {_COMMITS} }} }} }}
-}}
-""",
-    "closingIssuesReferences": f"""
-query MoreClosing($id: ID!, $after: String) {{
-  {_RATE}
-  node(id: $id) {{ ... on PullRequest {{ more: closingIssuesReferences(first: 100, after: $after) {{ {_CLOSING} }} }} }}
-}}
-""",
-    "comments": f"""
-query MoreComments($id: ID!, $after: String) {{
-  {_RATE}
-  node(id: $id) {{ ... on Issue {{ more: comments(first: 100, after: $after) {{ {_COMMENTS} }} }} }}
-}}
-""",
+    "commits": ("PullRequest", _COMMITS),
+    "closingIssuesReferences": ("PullRequest", _CLOSING),
+    "comments": ("Issue", _COMMENTS),
 }
-"""The rest of a list that is longer than a page shows; 1 point each."""
+"""Lists that may be longer than a page shows: whose they are, and what is asked of them."""
+
+
+def more(connection: str, places: Iterable[tuple[str, str]]) -> str:
+    """The next page of the same list of some nodes, by id and cursor; 1 point for 100."""
+    kind, asked = MORE[connection]
+    fields = "\n".join(
+        f"m{position}: node(id: {_quoted(node)}) {{"
+        f" ... on {kind} {{ more: {connection}(first: 100, after: {_quoted(after)}) {{ {asked} }} }} }}"
+        for position, (node, after) in enumerate(places)
+    )
+    return f"query More {{ {_RATE}\n{fields} }}"
 
 
 def estimate(repos: Iterable[tuple[str, str]]) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from builder.errors import InfrastructureError, UnknownNameError, WorkspaceError
 from builder.github_client import TRIES, Answer, GithubClient, TooLargeError
 from builder.rawpages import RawPage, RawPages
 from builder.sources import _github_queries as queries
-from builder.sources._github_records import nodes, rest_after
 from builder.sources._github_walks import Connection, Enough, PageSize, seen_until, walks
+
+Item = TypeVar("Item")
+Place = tuple[str, str]
+"""A node's id, and the cursor in one of its lists."""
 
 _FIRST_LOOK = 10
 """Page size of a walk that will probably end soon."""
@@ -76,16 +79,9 @@ class Reader:
         """Read the earlier texts and titles of some issues."""
         self._batches("edits", queries.edits, numbers, queries.ISSUES_AT_A_TIME)
 
-    def rest(self, node: Mapping[str, Any], connection: str, enough: Enough) -> None:
-        """Read what a list of a node has beyond its first page, and what is not there yet."""
-        known = {page.facts["after"]: page for page in self._raw.pages(connection) if page.facts["id"] == node["id"]}
-        after = rest_after(node, connection)
-        while after is not None:
-            page = known.get(after) or self._more(str(node["id"]), connection, after)
-            found = self._raw.body(page)["data"]["node"]
-            if enough(nodes(found["more"])):
-                return
-            after = rest_after(found, "more")
+    def more(self, connection: str, places: Sequence[Place]) -> None:
+        """Read the pages behind some places of lists that are longer than a page shows."""
+        _in_batches(places, queries.MORE_AT_A_TIME, lambda batch: self._more(connection, batch))
 
     # --- below
 
@@ -138,14 +134,7 @@ class Reader:
         return [node for node in found if node]
 
     def _batches(self, kind: str, query: Callable[[Iterable[int]], str], numbers: Sequence[int], largest: int) -> None:
-        size, done = PageSize(largest, largest), 0
-        while done < len(numbers):
-            batch = numbers[done : done + size.now]
-            if self._batch(kind, query, batch):
-                size.went_well()
-                done += len(batch)
-            else:
-                size.failed()
+        _in_batches(numbers, largest, lambda batch: self._batch(kind, query, batch))
 
     def _batch(self, kind: str, query: Callable[[Iterable[int]], str], batch: Sequence[int]) -> bool:
         """Read and keep; False where a smaller batch may do better. What fails alone is kept as it came."""
@@ -164,20 +153,28 @@ class Reader:
         self._raw.add(kind, facts, answer.body, answer.cost)
         return True
 
-    def _more(self, node: str, connection: str, after: str) -> RawPage:
-        """The next page of a list; asked again where something is missing, and then kept as it came."""
-        for _ in range(TRIES):
+    def _more(self, connection: str, batch: Sequence[Place]) -> bool:
+        """As `_batch`; what fails alone is asked again before it is kept."""
+        for _ in range(1 if len(batch) > 1 else TRIES):
             try:
-                answer = self._client.graphql(queries.MORE[connection], {"id": node, "after": after})
+                answer = self._client.graphql(queries.more(connection, batch), {}, tries=_tries(len(batch)))
             except TooLargeError as error:
+                if len(batch) > 1:
+                    return False
                 raise self._hopeless(f"the rest of {connection}", error) from error
-            more = (answer.data.get("node") or {}).get("more")
-            if more and not _failures(answer, more["nodes"] or ()):
+            found = [(answer.data.get(f"m{position}") or {}).get("more") for position in range(len(batch))]
+            failures = _failures(
+                answer, [node for more in found for node in (more or {"nodes": [None]})["nodes"] or ()]
+            )
+            if not failures:
                 break
-        if not more:
+        if failures and len(batch) > 1:
+            return False
+        if not found[0]:
             raise InfrastructureError(f"{self._repo}: the rest of {connection} is not to be had: {_said(answer)}")
-        facts = {"id": node, "after": after, "failures": _failures(answer, more["nodes"] or ())}
-        return self._raw.add(connection, facts, answer.body, answer.cost)
+        facts = {"places": [list(place) for place in batch], "failures": failures}
+        self._raw.add(connection, facts, answer.body, answer.cost)
+        return True
 
     def _repository(self, answer: Answer) -> dict[str, Any]:
         found = answer.data.get("repository")
@@ -192,6 +189,18 @@ class Reader:
     def _hopeless(self, part: str, error: TooLargeError) -> InfrastructureError:
         message = f"{self._repo}: the service cannot answer for {part}: {error}"
         return InfrastructureError(message, hint="The same command goes on from there.")
+
+
+def _in_batches(items: Sequence[Item], largest: int, attempt: Callable[[Sequence[Item]], bool]) -> None:
+    """Work through items; a batch that fails is tried again with fewer."""
+    size, done = PageSize(largest, largest), 0
+    while done < len(items):
+        batch = items[done : done + size.now]
+        if attempt(batch):
+            size.went_well()
+            done += len(batch)
+        else:
+            size.failed()
 
 
 def _tries(size: int) -> int:

@@ -45,7 +45,7 @@ class Teller:
 
     def is_whole(self, node: Node) -> bool:
         """Whether the long lists of the pull request were read to their ends."""
-        return all(self._pages.has_rest(node, name) for name in LONG_LISTS)
+        return all(self._pages.rest_unread(node, name) is None for name in LONG_LISTS)
 
     def _links(self, words: PullWords, landing: Landing | None) -> Iterator[IssueLink]:
         for number in words.closing:

@@ -121,11 +121,12 @@ class _Harvest:
         else:
             reader.walk(PULLS, self._enough_pulls())
             reader.walk(CLOSERS, reached(self._oldest_merge()))
-        needs.read_long_lists(reader, self._wanted(self._pages()))
+        needs.read_long_lists(reader, self._pages, self._wanted(self._pages()))
         teller = Teller(self._request, pages := self._pages(), self._landed())
         needed = needs.windows(teller, self._wanted(pages))
         needs.read_issues(reader, pages, needed)
         needs.read_past(reader, self._pages(), teller.closers, needed)
+        needs.read_comments(reader, self._pages, needed)
 
     def _pages(self) -> GithubPages:
         """What the pages say by now."""

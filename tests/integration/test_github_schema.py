@@ -36,7 +36,7 @@ QUERIES = {
     "issues": queries.issues([1, 4]),
     "edits": queries.edits([1, 4]),
     "estimate": queries.estimate([("octo", "sums")]),
-    **{f"more {name}": query for name, query in queries.MORE.items()},
+    **{f"more {name}": queries.more(name, [("I_1", "a"), ("I_2", "b")]) for name in queries.MORE},
 }
 
 
