@@ -194,6 +194,21 @@ def test_a_pick_onto_a_release_branch_is_not_the_merge(tmp_path: Path) -> None:
     assert ends(found[3]) == (sha["pick"], sha["only there"])
 
 
+def test_the_few_pull_requests_of_a_fork_do_not_hide_those_of_its_origin(tmp_path: Path) -> None:
+    """A fork of a large project has heads 1 and 2 of its own, and a history of thousands with other numbers."""
+    story = Story()
+    story.add("root", "Start")
+    previous = "root"
+    for number in range(1, 31):
+        story.add(f"c{number}", f"Change (#{number})", previous, refs=MAIN if number == 30 else ())
+        previous = f"c{number}"
+    story.add("own", "Try something", "c3", refs=head(1))
+    story.add("own2", "Try more", "c4", refs=head(2))
+    found, shas = told(tmp_path, story)
+    assert sorted(found) == list(range(1, 31))
+    assert ends(found[1]) == (shas["root"], shas["c1"])
+
+
 def test_numbers_of_forks_merged_projects_and_issues_do_not_count(tmp_path: Path) -> None:
     """Catches another repository's `(#4)` or `Merge pull request #5` becoming ours, or an issue's number."""
     story = Story()

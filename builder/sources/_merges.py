@@ -8,7 +8,7 @@ request's commits, which is what a rebase leaves.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from builder.models import Sha
@@ -16,6 +16,8 @@ from builder.sources._history import History, Node
 
 MAX_COMMITS = 250
 """More commits than this are no pull request but another history; GitHub's API shows as many at most."""
+_FORKS_SHARE = 10
+"""Of this many pull requests in a repository's history, a fork has the head of less than one under its number."""
 _CLOCK_SKEW = 600  # seconds by which a contributor's clock may be ahead
 
 
@@ -47,10 +49,10 @@ class MergeFinder:
 
     def __init__(self, history: History) -> None:
         self._nodes = history.nodes
-        self._heads = history.pull_heads
         self._released = _reachable(history, past_pulls=False)
         self._aside = _reachable(history, past_pulls=True) - self._released
         self._own = _of_one_root(history)
+        self._heads = history.pull_heads if self._are_ours(history.pull_heads) else {}
 
     def merges(self) -> list[Merge]:
         """Newest first."""
@@ -83,6 +85,12 @@ class MergeFinder:
         for number, choices in candidates.items():
             best = min(choices, key=lambda choice: (choice.doubtful, choice.aside, choice.committed))
             yield self._merge(number, best.sha)
+
+    def _are_ours(self, heads: Mapping[int, Sha]) -> bool:
+        """Whether the heads are of the pull requests that the history names: a fork has a few of its own, from 1 on."""
+        nodes = (self._nodes[sha] for sha in self._own.intersection(self._released))
+        named = {node.number for node in nodes if node.number}
+        return len(named.intersection(heads)) * _FORKS_SHARE >= len(named)
 
     def _believable(self, sha: Sha, node: Node) -> bool:
         """Whether the number can be one of this repository's: not a fork's, an issue's, or a merged-in project's."""
