@@ -59,6 +59,7 @@ class Teller:
             messages=[commit.message for commit in words.commits],
             pulls={words.number},
             aliases=self._pages.names,
+            host=self._pages.host,
         )
         yield from convention_links(
             self._request.repo, self._request.conventions, title=words.title, paths=words.paths, pulls={words.number}
