@@ -14,9 +14,9 @@ from builder.errors import Rejected
 from builder.git import Repository
 from builder.licenses import license_at
 from builder.links import convention_links
-from builder.models import IssueLink, PullRequest, Reason, Sha, TaskInstance
+from builder.models import Issue, IssueLink, PullRequest, Reason, Sha, TaskInstance
 from builder.repo_config import RepoConfig
-from builder.statements import Solution, hints, issue_statement, own_statement
+from builder.statements import Hints, Solution, hints, issue_statement, own_statement
 from builder.testpaths import path_rule
 from builder.versions import RunCommand, series, version_at
 
@@ -41,8 +41,11 @@ class _Change:
 
 @dataclass(frozen=True)
 class _Statement:
+    """`may_be_later`: whether it may have been changed after the pull request was opened."""
+
     text: str
     source: str
+    may_be_later: bool = False
 
 
 def candidate(
@@ -64,8 +67,10 @@ def candidate(
     links = _links(pull_request, repository, config, change.diff)
     parts = _parts(change, config)
     _check_applies(repository, pull_request.base_commit, parts, change.tree)
-    solution = Solution.of(pull_request.number, _commit_ids(pull_request), _code_lines(change.diff))
-    statement = _statement(pull_request, repository, solution)
+    solution = _solution(pull_request, change.diff)
+    issues = _issues(pull_request, repository, links)
+    statement = _statement(pull_request, issues, repository, solution)
+    told = _hints(pull_request, issues, solution)
     return TaskInstance(
         instance_id=pull_request.instance_id or instance_id(pull_request.repo, pull_request.number),
         repo=pull_request.repo,
@@ -78,7 +83,8 @@ def candidate(
         test_files=_selected(pull_request, parts.test_patch),
         problem_statement=statement.text,
         statement_source=statement.source,
-        hints_text=_hints(pull_request, solution),
+        hints_text=told.text,
+        hints_left_out=told.left_out,
         created_at=_created_at(pull_request),
         issue_numbers=tuple(dict.fromkeys(link.number for link in links)),
         link_sources=tuple(dict.fromkeys(link.source for link in links)),
@@ -121,15 +127,21 @@ def may_be_linked(pull_request: PullRequest, config: RepoConfig) -> bool:
 
 
 def _links(pull_request: PullRequest, repository: Repository, config: RepoConfig, diff: bytes) -> tuple[IssueLink, ...]:
-    pulls = repository.pull_numbers | {pull_request.number}
+    pulls = _pulls(pull_request, repository)
     added = patches.added_lines(diff) if config.links else {}
     conventional = convention_links(
         pull_request.repo, config.links, title=pull_request.title, paths=added, added_lines=added, pulls=pulls
     )
     links = (*(link for link in pull_request.links if link.number not in pulls), *conventional)
-    if not (links or pull_request.issues or pull_request.source in _PRESCRIBED):
+    told = any(issue.number not in pulls for issue in pull_request.issues)
+    if not (links or told or pull_request.source in _PRESCRIBED):
         raise Rejected(Reason.NO_LINKED_ISSUE)
     return links
+
+
+def _pulls(pull_request: PullRequest, repository: Repository) -> frozenset[int]:
+    """Numbers that are known to be no issues."""
+    return repository.pull_numbers | {pull_request.number}
 
 
 def _parts(change: _Change, config: RepoConfig) -> patches.SplitPatch:
@@ -150,11 +162,20 @@ def _check_applies(repository: Repository, base_commit: Sha, parts: patches.Spli
             raise Rejected(Reason.PATCH_FAILED, "patch and test_patch together are not the merged change")
 
 
-def _statement(pull_request: PullRequest, repository: Repository, solution: Solution) -> _Statement:
-    """An issue's words where they are known, else the change's own."""
-    told = [issue for issue in pull_request.issues if issue.title.strip() or issue.body.strip()]
+def _issues(pull_request: PullRequest, repository: Repository, links: Sequence[IssueLink]) -> list[Issue]:
+    """Those that are none of the repository's pull requests, in the order in which links name them."""
+    named = list(dict.fromkeys(link.number for link in links))
+    issues = [issue for issue in pull_request.issues if issue.number not in _pulls(pull_request, repository)]
+    return sorted(issues, key=lambda issue: named.index(issue.number) if issue.number in named else len(named))
+
+
+def _statement(
+    pull_request: PullRequest, issues: Sequence[Issue], repository: Repository, solution: Solution
+) -> _Statement:
+    """The issues' words where they are known, else the change's own."""
+    told = [issue for issue in issues if issue.title.strip() or issue.body.strip()]
     if told:
-        return _Statement(issue_statement(told), "issue")
+        return _Statement(issue_statement(told), "issue", any(issue.body_as_of is None for issue in told))
     title, body, source = pull_request.title, pull_request.body, _OWN_WORDS.get(pull_request.source, "pull_request")
     if not title.strip() and not body.strip():
         entry = repository.commit(pull_request.merge_commit)
@@ -174,8 +195,8 @@ def _version(
     return version_at(repository, pull_request.base_commit, config.version, project=project, run_command=run_command)
 
 
-def _hints(pull_request: PullRequest, solution: Solution) -> str:
-    comments = [comment for issue in pull_request.issues for comment in issue.comments]
+def _hints(pull_request: PullRequest, issues: Sequence[Issue], solution: Solution) -> Hints:
+    comments = [comment for issue in issues for comment in issue.comments]
     return hints(comments, _begun_at(pull_request), solution)
 
 
@@ -190,6 +211,11 @@ def _created_at(pull_request: PullRequest) -> datetime:
     if pull_request.created_at:
         return pull_request.created_at
     return pull_request.commits[0].author_date if pull_request.commits else pull_request.merged_at
+
+
+def _solution(pull_request: PullRequest, diff: bytes) -> Solution:
+    commits, lines = _commit_ids(pull_request), _code_lines(diff)
+    return Solution.of(pull_request.number, commits, lines, repo=pull_request.repo)
 
 
 def _code_lines(diff: bytes) -> list[str]:
@@ -208,5 +234,6 @@ def _flags(change: _Change, statement: _Statement, solution: Solution) -> tuple[
         "three_way": change.three_way,
         "statement_quotes_patch": solution.quoted_in(statement.text),
         "statement_names_change": solution.named_in(statement.text),
+        "statement_may_be_later": statement.may_be_later,
     }
     return tuple(name for name, holds in found.items() if holds)

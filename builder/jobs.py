@@ -22,7 +22,7 @@ from builder.session import Session
 from builder.store import CANDIDATE, DONE, ENVIRONMENT, IMAGE, PULL_REQUEST, VALIDATION, put_artifact
 from builder.templating import Templates
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Raised when the code of a step changes what it finds, so that results of earlier code are made again."""
 
 _VERSION_SECONDS = 300.0

@@ -60,25 +60,43 @@ _TAIL_CLAIM = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _ITEM = re.compile(r"[*-][ \t]+(.+)$")
-_HEX = re.compile(r"\b[0-9a-f]{7,40}\b")
+_HEX = re.compile(r"\b[0-9a-f]{7,40}\b", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MARKED_LINE = re.compile(r"^\s*[+>-]?\s*(.*?)\s*$", re.MULTILINE)
+_BOTS = frozenset(
+    (
+        *("azure-pipelines", "claassistant", "codecov", "codecov-commenter", "codecov-io", "coveralls", "dependabot"),
+        *(
+            "github-actions",
+            "googlebot",
+            "lgtm-com",
+            "lumberbot-app",
+            "meeseeksmachine",
+            "mergify",
+            "msftbot",
+            "netlify",
+        ),
+        *("pep8speaks", "pre-commit-ci", "sonarcloud", "stale"),
+    )
+)
+"""Accounts of services whose names do not say so; some older ones are plain accounts."""
 _TELLING = 30
 """A line of code of at least this many characters does not appear in two texts by chance."""
 
 
 @dataclass(frozen=True)
 class Solution:
-    """What must not be told: the change's number, its commits, and the lines that it adds."""
+    """What must not be told: the change's number in its repository, its commits, and the lines that it adds."""
 
     number: int
     commits: tuple[str, ...]
     added_lines: frozenset[str]
+    repo: str = ""
 
     @classmethod
-    def of(cls, number: int, commits: Iterable[str], lines: Iterable[str]) -> Solution:
+    def of(cls, number: int, commits: Iterable[str], lines: Iterable[str], *, repo: str = "") -> Solution:
         telling = (line.strip() for line in lines)
-        return cls(number, tuple(commits), frozenset(line for line in telling if len(line) >= _TELLING))
+        return cls(number, tuple(commits), frozenset(line for line in telling if len(line) >= _TELLING), repo)
 
     def quoted_in(self, text: str) -> bool:
         """Whether a line that the change adds stands in the text by itself (also marked as added, or as quoted)."""
@@ -86,13 +104,21 @@ class Solution:
 
     def named_in(self, text: str) -> bool:
         """Whether the text points to the change or to one of its commits."""
-        number = rf"(?:(?<![\w&])#|\bGH-|/pull/){self.number}\b"
+        number = rf"(?:(?<![\w&])#|(?<![\w./-]){re.escape(self.repo)}#|\bGH-|/pull/){self.number}\b"
         if re.search(number, text, re.IGNORECASE):
             return True
-        return any(map(self.has_commit, _HEX.findall(text)))
+        return any(self.has_commit(found.lower()) for found in _HEX.findall(text))
 
     def has_commit(self, abbreviated: str) -> bool:
         return any(commit.startswith(abbreviated) for commit in self.commits)
+
+
+@dataclass(frozen=True)
+class Hints:
+    """The text, and how many comments would be in it if they did not give the change away."""
+
+    text: str
+    left_out: int
 
 
 def issue_statement(issues: Sequence[Issue]) -> str:
@@ -105,21 +131,23 @@ def own_statement(title: str, body: str, solution: Solution) -> str:
     headline, body = _headline(title, body.replace("\r\n", "\n"))
     text = _without_repeats(headline, _SOLUTION_URL.sub("", _without_form(body)))
     text = re.sub(rf"\(?(?<![\w&])(?:#|GH-){solution.number}\b\)?", "", text)
-    text = _HEX.sub(lambda match: "" if solution.has_commit(match.group()) else match.group(), text)
+    text = _HEX.sub(lambda match: "" if solution.has_commit(match.group().lower()) else match.group(), text)
     return clean_text(f"{headline}\n{_without_empty_sections(text)}".strip())
 
 
-def hints(comments: Iterable[Comment], before: datetime | None, solution: Solution) -> str:
+def hints(comments: Iterable[Comment], before: datetime | None, solution: Solution) -> Hints:
     """Comments created before the change's first commit (T03), oldest first, one empty line between them.
 
-    Comments of bots, and those that quote the change, name one of its commits, or link to it, are left out. Without a
-    known moment there are no hints.
+    Comments of bots are left out, and those that quote the change, name one of its commits, or link to it; the latter
+    are counted. Without a known moment there are no hints. A comment's text is that of when it was read: what its
+    author wrote into it after the fix is noticed only by what gives a change away.
     """
     if before is None:
-        return ""
+        return Hints("", 0)
     early = sorted((comment for comment in comments if comment.created_at < before), key=lambda each: each.created_at)
-    told = (comment.body.strip() for comment in early if not _is_bot(comment) and not _leaks(comment.body, solution))
-    return clean_text("\n\n".join(filter(None, told)))
+    told = [comment.body.strip() for comment in early if comment.body.strip() and not _is_bot(comment)]
+    kept = [body for body in told if not _leaks(body, solution)]
+    return Hints(clean_text("\n\n".join(kept)), len(told) - len(kept))
 
 
 def clean_text(text: str) -> str:
@@ -132,7 +160,8 @@ def _leaks(text: str, solution: Solution) -> bool:
 
 
 def _is_bot(comment: Comment) -> bool:
-    return (comment.author or "").endswith(("[bot]", "-bot"))
+    author = (comment.author or "").lower()
+    return author.endswith(("[bot]", "-bot")) or author in _BOTS
 
 
 def _without_form(body: str) -> str:

@@ -169,7 +169,10 @@ def _facts(step: str, value: str | None) -> list[str]:
     if value is None:
         return []
     kinds = {
-        CANDIDATE: ("base_commit", "merge_commit", "version", "statement_source", "issue_numbers", "test_files"),
+        CANDIDATE: (
+            *("base_commit", "merge_commit", "version", "statement_source", "issue_numbers", "link_sources"),
+            *("hints_left_out", "flags", "test_files"),
+        ),
         ENVIRONMENT: ("env_id", "environment_setup_commit"),
         IMAGE: ("image", "environment_bytes", "layer_bytes"),
         PULL_REQUEST: ("title", "source", "how_merged", "merged_at"),
@@ -183,7 +186,7 @@ def _facts(step: str, value: str | None) -> list[str]:
             for name in ("fail_to_pass", "pass_to_pass", "flaky_tests", "pass_to_fail", "n_runs", "test_cmd")
         }
         return [f"{name}: {_short(found)}" for name, found in record.items()]
-    return [f"{name}: {_short(record[name])}" for name in kinds[step]]
+    return [f"{name}: {_short(record[name])}" for name in kinds[step] if name in record]
 
 
 def _row(settings: Settings, store: Store, instance_id: str) -> dict[str, Any]:

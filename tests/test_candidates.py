@@ -131,6 +131,25 @@ def test_t02_a_link_to_a_pull_request_is_none(tmp_path: Path) -> None:
         change.candidate()
 
 
+def test_t02_an_issue_that_is_a_pull_request_is_none(tmp_path: Path) -> None:
+    """The words of another pull request become the statement, its discussion the hints."""
+    change = _change(tmp_path, {**SOURCE, **TESTS}, refs=("refs/pull/3/head",))
+    issue = Issue(repo=REPO, number=3, title="Another change", body="", body_as_of=WHEN)
+    with pytest.raises(Rejected, match="no_linked_issue"):
+        change.candidate(issues=(issue,), source="github")
+
+
+def test_t02_all_sources_of_a_link_are_told_and_issues_keep_the_links_order(tmp_path: Path) -> None:
+    """A number that several sources name counts twice, loses a source, or the issues' texts change places."""
+    sources = {4: ("closing_reference", "closed_event", "body"), 3: ("closed_event", "commit")}
+    links = tuple(IssueLink(repo=REPO, number=number, source=each) for number, all_ in sources.items() for each in all_)
+    issues = tuple(Issue(repo=REPO, number=n, title=f"Issue {n}", body="", body_as_of=WHEN) for n in (3, 4))
+    task = _change(tmp_path, {**SOURCE, **TESTS}).candidate(links=links, issues=issues, source="github")
+    assert task.issue_numbers == (4, 3)
+    assert task.link_sources == ("closing_reference", "closed_event", "body", "commit")
+    assert (task.problem_statement, task.flags) == ("Issue 4\nIssue 3", ())
+
+
 def test_conventions_of_the_repository_find_issues(tmp_path: Path) -> None:
     """News fragments, release notes and titles do not count, or count for the wrong file."""
     change = _change(tmp_path, {**SOURCE, **TESTS, "news/12.bugfix": "x", "docs/notes.rst": ":issue:`13`\n"})
@@ -154,19 +173,35 @@ def test_an_issue_s_words_come_first(tmp_path: Path) -> None:
         Comment(author="b", created_at=WHEN - timedelta(days=1), body=f"```\n{CODE}```"),
         Comment(author="c", created_at=WHEN + timedelta(days=1), body="Fixed, thanks"),
     )
-    issue = Issue(repo=REPO, number=3, title="Ties are unordered", body="They should not be.", comments=comments)
+    issue = Issue(
+        repo=REPO, number=3, title="Ties are unordered", body="They should not be.", body_as_of=WHEN, comments=comments
+    )
     commits = (Commit(sha="1" * 40, message="x", author_date=WHEN),)
     task = _change(tmp_path, {**SOURCE, **TESTS}).candidate(issues=(issue,), commits=commits, source="github")
     assert task.problem_statement == "Ties are unordered\nThey should not be."
-    assert (task.statement_source, task.hints_text) == ("issue", "Here too")
+    assert (task.statement_source, task.hints_text, task.hints_left_out) == ("issue", "Here too", 1)
+    assert task.flags == ()
     assert task.created_at == WHEN
 
 
 def test_a_statement_that_gives_the_solution_away_is_flagged(tmp_path: Path) -> None:
     """An issue that quotes the fix cannot be told from one that does not."""
-    issue = Issue(repo=REPO, number=3, title="Ties", body=f"Do\n```\n{CODE}```\nas in #7")
+    issue = Issue(repo=REPO, number=3, title="Ties", body=f"Do\n```\n{CODE}```\nas in #7", body_as_of=WHEN)
     task = _change(tmp_path, {**SOURCE, **TESTS}).candidate(issues=(issue,))
     assert task.flags == ("statement_quotes_patch", "statement_names_change")
+
+
+@pytest.mark.parametrize(("known", "flags"), [(WHEN, ()), (None, ("statement_may_be_later",))])
+def test_t05_a_statement_that_may_be_later_is_flagged(
+    known: datetime | None, flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    """An issue that was edited after its fix cannot be told from one that is as the solver found it."""
+    first = Issue(repo=REPO, number=3, title="Ties", body="", body_as_of=WHEN)
+    second = Issue(repo=REPO, number=4, title="More ties", body="", body_as_of=known)
+    silent = Issue(repo=REPO, number=5, title="", body="")
+    change = _change(tmp_path, {**SOURCE, **TESTS})
+    assert change.candidate(issues=(first, second, silent), source="github").flags == flags
+    assert change.candidate(issues=(silent,), source="gharchive").flags == ()
 
 
 def test_a_change_without_words_speaks_through_its_commit(tmp_path: Path) -> None:

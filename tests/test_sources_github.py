@@ -72,8 +72,9 @@ def test_hints_are_those_from_before_the_first_commit(world: World, harvested: t
             commits = (record.merge_commit, *truth.commits)
             solution = Solution.of(record.number, commits, (line for lines in added for line in lines))
             told = hints(issue.comments, begun, solution)
-            assert told == "\n\n".join(each.strip() for each in truth.hints[issue.number])
-            seen += bool(told)
+            assert told.text == "\n\n".join(each.strip() for each in truth.hints[issue.number])
+            assert told.left_out == len(truth.leaks[issue.number])
+            seen += bool(told.text and told.left_out)
     assert seen > 5
 
 

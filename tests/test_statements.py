@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from builder.models import Comment, Issue
-from builder.statements import Solution, clean_text, hints, issue_statement, own_statement
+from builder.statements import Hints, Solution, clean_text, hints, issue_statement, own_statement
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 FIX = "1234567890abcdef1234567890abcdef12345678"
 LINE = "    return sorted(values, key=lambda value: value.rank)"
-SOLUTION = Solution.of(7, [FIX], [LINE, "x = 1"])
+SOLUTION = Solution.of(7, [FIX], [LINE, "x = 1"], repo="a/tool")
 
 
 def _comment(hours: int, body: str, author: str = "somebody") -> Comment:
@@ -31,8 +31,8 @@ def test_an_issue_is_taken_as_it_is() -> None:
 def test_t03_hints_are_the_comments_created_before_the_first_commit() -> None:
     """The loop stops at the first late comment, or takes the order of the list for that of time."""
     comments = [_comment(5, "late"), _comment(2, "second"), _comment(1, "first"), _comment(3, "at that moment")]
-    assert hints(comments, START + timedelta(hours=3), SOLUTION) == "first\n\nsecond"
-    assert hints(comments, None, SOLUTION) == ""
+    assert hints(comments, START + timedelta(hours=3), SOLUTION) == Hints("first\n\nsecond", 0)
+    assert hints(comments, None, SOLUTION) == Hints("", 0)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,8 @@ def test_t03_hints_are_the_comments_created_before_the_first_commit() -> None:
     [
         "Try #7",
         "see GH-7.",
+        "see a/tool#7",
+        "see A/Tool#7",
         "https://github.com/a/b/pull/7",
         f"fixed by {FIX}",
         f"fixed in {FIX[:8]}",
@@ -53,19 +55,36 @@ def test_t03_hints_are_the_comments_created_before_the_first_commit() -> None:
 def test_t03_comments_that_give_the_solution_away_are_left_out(leak: str) -> None:
     """A hint quotes the fix, names its commit or links to its pull request."""
     comments = [_comment(1, "It crashes here too"), _comment(2, leak)]
-    assert hints(comments, START + timedelta(hours=3), SOLUTION) == "It crashes here too"
+    assert hints(comments, START + timedelta(hours=3), SOLUTION) == Hints("It crashes here too", 1)
 
 
-@pytest.mark.parametrize("harmless", ["see #70", "see a#7b", "&#7;", "x = 1", "123456", "deadbeef00", "version 7"])
+@pytest.mark.parametrize(
+    "harmless", ["see #70", "see a#7b", "&#7;", "x = 1", "123456", "deadbeef00", "version 7", "b/tool#7", "a/tool#70"]
+)
 def test_t03_other_comments_stay(harmless: str) -> None:
     """A number or a hash that only resembles the solution's costs a hint."""
-    assert hints([_comment(1, harmless)], START + timedelta(hours=3), SOLUTION) == harmless
+    assert hints([_comment(1, harmless)], START + timedelta(hours=3), SOLUTION) == Hints(harmless, 0)
 
 
-def test_t03_bots_give_no_hints() -> None:
-    """A stale notice becomes a hint."""
-    comments = [_comment(1, "stale", "stale[bot]"), _comment(2, "x", "ci-bot"), _comment(2, "robot", "robot")]
-    assert hints(comments, START + timedelta(hours=3), SOLUTION) == "robot"
+@pytest.mark.parametrize(
+    "login", ["stale[bot]", "ci-bot", "codecov", "Codecov-IO", "CLAassistant", "dependabot", "pep8speaks"]
+)
+def test_t03_bots_give_no_hints_and_count_as_no_leaks(login: str) -> None:
+    """A stale notice becomes a hint, or a bot's report on the change a comment that people lack."""
+    comments = [_comment(1, "stale", login), _comment(2, "see #7", login), _comment(2, "robot", "robot")]
+    assert hints(comments, START + timedelta(hours=3), SOLUTION) == Hints("robot", 0)
+
+
+def test_t03_only_what_would_have_been_a_hint_is_counted_as_left_out() -> None:
+    """Late comments, which name the change as a matter of course, or empty ones make a discussion look leaky."""
+    leaks = [_comment(1, "see #7"), _comment(2, f"in {FIX[:9].upper()}"), _comment(3, "a/tool#7"), _comment(9, "#7")]
+    comments = [
+        *leaks,
+        _comment(1, " "),
+        _comment(1, "one", "somebody"),
+        Comment(author=None, created_at=START, body="two"),
+    ]
+    assert hints(comments, START + timedelta(hours=5), SOLUTION) == Hints("two\n\none", 3)
 
 
 def test_own_words_lose_form_and_keep_content() -> None:
