@@ -117,7 +117,8 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("repos", nargs=-1, required=True, metavar="REPO...")
+@click.argument("repos", nargs=-1, metavar="REPO...")
+@option("--repos", "listed", type=click.Path(path_type=Path), default=None, help="A list that `builder repos` wrote.")
 @option("--source", default=None, help="github, gharchive, git, index or pypi. [by the other options, else github]")
 @option("--git-dir", type=click.Path(path_type=Path), default=None, help="A local clone with its whole history.")
 @option("--index", type=click.Path(path_type=Path), default=None, help="A JSON Lines file of facts.")
@@ -133,6 +134,7 @@ def cli() -> None:
 @common
 def harvest(
     repos: tuple[str, ...],
+    listed: Path | None,
     source: str | None,
     dry_run: bool,
     access: Access,
@@ -143,6 +145,7 @@ def harvest(
     from builder import commands, session, views
     from builder.protocols import HarvestRequest
 
+    repos = commands.named_repositories(repos, listed)
     request = HarvestRequest("", Path(), access=access, **narrowed)
     if dry_run:
         show(settings, views.estimated(commands.estimate(repos, source, request)))
@@ -150,6 +153,33 @@ def harvest(
     with session.writing(settings) as opened:
         outcome = commands.harvest(opened, repos, source, request)
         show(settings, views.harvested(opened.store, repos, outcome.points), outcome)
+
+
+@cli.command("repos")
+@option("--output", type=click.Path(path_type=Path), default=None, help="Write the list here, for harvest --repos.")
+@option("--seart", type=click.Path(path_type=Path), default=None, help="Read this CSV of SEART's, and not GitHub.")
+@option("--language", default="Python", help="The main language.")
+@option("--created-before", type=click.DateTime(["%Y-%m-%d"]), default="2022-07-01", help="Created before this day.")
+@option("--stars-over", type=click.IntRange(min=0), default=500, help="More stars than this.")
+@option("--lines-at-least", type=click.IntRange(min=0), default=300, help="At least this many lines of code.")
+@option("--pulls-over", type=click.IntRange(min=0), default=500, help="More pull requests than this.")
+@option("--contributors-over", type=click.IntRange(min=0), default=100, help="More contributors than this.")
+@option("--license", "licenses", multiple=True, help="Only this licence, an SPDX identifier (repeatable). [any]")
+@option("--limit", type=click.IntRange(min=1), default=None, help="At most this many, the most promising first.")
+@accessing
+@common
+def choose_repositories(
+    output: Path | None, seart: Path | None, limit: int | None, access: Access, settings: Settings, **given: Any
+) -> None:
+    """Find repositories by SWE-Gym's criteria, ranked by how many tasks they promise."""
+    from datetime import UTC
+
+    from builder import commands, views
+    from builder.repositories import Criteria
+
+    created_before = given.pop("created_before").replace(tzinfo=UTC)
+    criteria = Criteria(created_before=created_before, **given)
+    show(settings, views.repositories(commands.choose_repositories(access, criteria, seart, output, limit)))
 
 
 @cli.command("build-images")

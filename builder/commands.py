@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from builder.facts import facts_path
 from builder.jobs import Prepared, ValidationRecord, ValidationRules
 from builder.models import Environment, PullRequest, TaskInstance, ValidationReport
 from builder.pipeline import Summary, record_found
-from builder.protocols import HarvestRequest, Leftovers, Source
+from builder.protocols import Access, HarvestRequest, Leftovers, Source
 from builder.rawpages import manifest_path
 from builder.session import Session
 from builder.settings import Settings
@@ -31,6 +32,7 @@ from builder.store import CANDIDATE, DONE, ENVIRONMENT, IMAGE, PULL_REQUEST, REJ
 if TYPE_CHECKING:
     from builder.figures import Funnel
     from builder.publish import Push
+    from builder.repositories import Chosen, Criteria
     from builder.rows import Row
     from builder.sources._github_estimate import Estimate
 
@@ -66,6 +68,33 @@ class Validated:
     instance: TaskInstance
     environment: Environment
     report: ValidationReport
+
+
+def choose_repositories(
+    access: Access, criteria: Criteria, seart: Path | None, output: Path | None, limit: int | None
+) -> Chosen:
+    """Repositories that meet the criteria, ranked, from GitHub's search or from an export; written to a list.
+
+    Raises SettingsError, TokenMissingError, NetworkMissingError, InfrastructureError, DiskFullError.
+    """
+    from builder import repositories
+    from builder.seart import from_seart
+
+    chosen = _searched(access, criteria) if seart is None else from_seart(seart, criteria)
+    chosen.candidates = repositories.ranked(chosen.candidates)[:limit]
+    if output is not None:
+        repositories.write_list(output, chosen.candidates)
+    return chosen
+
+
+def named_repositories(repos: Sequence[str], listed: Path | None) -> tuple[str, ...]:
+    """Those named and those of a list, once each. Raises UsageError if there are none, SettingsError for a bad list."""
+    from builder.repositories import read_list
+
+    named = tuple(dict.fromkeys([*repos, *(read_list(listed) if listed else ())]))
+    if not named:
+        raise UsageError("no repository is named", hint="Name one as OWNER/NAME, or a list with --repos FILE.")
+    return named
 
 
 def harvest(session: Session, repos: Sequence[str], source: str | None, request: HarvestRequest) -> Outcome:
@@ -244,6 +273,18 @@ def published_row(settings: Settings, store: Store, instance_id: str) -> Row | N
     if candidate and candidate.outcome == DONE and candidate.value:
         return rows.candidate_row(TaskInstance.from_json(candidate.value))
     return None
+
+
+def _searched(access: Access, criteria: Criteria) -> Chosen:
+    from builder.github_client import GithubClient
+    from builder.repository_search import from_search
+    from builder.tokens import find_tokens
+
+    client = GithubClient(access, find_tokens(access, os.environ))
+    try:
+        return from_search(client, criteria)
+    finally:
+        client.close()
 
 
 def _source_for(repo: str, request: HarvestRequest) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from builder.models import TaskInstance
     from builder.protocols import Leftovers
     from builder.publish import Push
+    from builder.repositories import Chosen
     from builder.settings import Settings
     from builder.sources._github_estimate import Estimate
 
@@ -71,6 +72,20 @@ def harvested(store: Store, repos: Sequence[str], points: Mapping[str, int]) -> 
         rows.append([repo, seen[PULL_REQUEST], seen[CANDIDATE], points.get(repo, 0), rest])
     data = [dict(zip(("repo", "changes", "candidates", "points", "rejected"), row, strict=True)) for row in rows]
     return View(table(["repository", "changes", "candidates", "points", "not candidates"], rows), data)
+
+
+def repositories(chosen: Chosen) -> View:
+    """The repositories in their order, how many did not meet which criterion, and what could not be read."""
+    headers = ["repository", "pull requests", "issues", "stars", "contributors", "licence"]
+    rows = [
+        [each.repo, each.pulls, each.closed_issues, each.stars, each.contributors or "?", each.license]
+        for each in chosen.candidates
+    ]
+    left_out = ", ".join(f"{number} {criterion}" for criterion, number in chosen.failed.most_common())
+    text = f"{table(headers, rows)}\n\n{len(rows)} repositories. Left out: {left_out or 'none'}"
+    found = [each.model_dump(mode="json") for each in chosen.candidates]
+    data = {"repositories": found, "left_out": dict(chosen.failed), "problems": chosen.problems}
+    return View("\n".join([text, *chosen.problems]), data)
 
 
 def estimated(estimates: Sequence[Estimate]) -> View:

@@ -81,6 +81,9 @@ LAYERS: dict[str, set[str]] = {
         "quota",
         "github_client",
         "rawpages",
+        "repositories",
+        "repository_search",
+        "seart",
         "mirrors",
         "facts",
         "hub",
@@ -93,7 +96,6 @@ LAYERS: dict[str, set[str]] = {
     },
     "alternatives": {"sources", "runtimes", "engines", "exports"},
     "steps": {
-        "repositories",
         "harvest",
         "candidates",
         "environments",

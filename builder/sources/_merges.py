@@ -17,7 +17,7 @@ from builder.sources._history import History, Node
 MAX_COMMITS = 250
 """More commits than this are no pull request but another history; GitHub's API shows as many at most."""
 _FORKS_SHARE = 10
-"""Of this many pull requests in a repository's history, a fork has the head of less than one under its number."""
+"""So many times as many pull requests as a fork has of its own are in its history, at least."""
 _CLOCK_SKEW = 600  # seconds by which a contributor's clock may be ahead
 
 
@@ -90,7 +90,7 @@ class MergeFinder:
         """Whether the heads are of the pull requests that the history names: a fork has a few of its own, from 1 on."""
         nodes = (self._nodes[sha] for sha in self._own.intersection(self._released))
         named = {node.number for node in nodes if node.number}
-        return len(named.intersection(heads)) * _FORKS_SHARE >= len(named)
+        return len(named) < _FORKS_SHARE * max(len(heads), 1)
 
     def _believable(self, sha: Sha, node: Node) -> bool:
         """Whether the number can be one of this repository's: not a fork's, an issue's, or a merged-in project's."""

@@ -52,6 +52,7 @@ class Nodes:
             "forkCount": repo.traits.stars // 10,
             "licenseInfo": {"key": repo.traits.license.lower(), "spdxId": repo.traits.license, "name": "A license"},
             "primaryLanguage": {"name": repo.traits.language},
+            "languages": lambda info, **_: {"totalCount": 1, "edges": [{"size": repo.traits.code_bytes}]},
             "defaultBranchRef": {"name": MAIN},
             "pullRequests": partial(self._pulls, repo),
             "issues": partial(self._issues, repo),

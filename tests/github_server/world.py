@@ -38,6 +38,7 @@ class Traits:
     language: str = "Python"
     contributors: int = 24
     created: int = START
+    code_bytes: int = 400_000
 
 
 class Repository:

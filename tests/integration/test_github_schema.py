@@ -23,6 +23,7 @@ from graphql import (
     validate,
 )
 
+from builder.repository_search import SEARCH
 from builder.sources import _github_queries as queries
 from integration.npm import SCHEMA, installed
 
@@ -35,6 +36,7 @@ QUERIES = {
     "named pulls": queries.named_pulls([2, 3]),
     "issues": queries.issues([1, 4]),
     "edits": queries.edits([1, 4]),
+    "search": SEARCH,
     "estimate": queries.estimate([("octo", "sums")]),
     **{f"more {name}": queries.more(name, [("I_1", "a"), ("I_2", "b")]) for name in queries.MORE},
 }
