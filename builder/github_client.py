@@ -7,6 +7,7 @@ limits are waited for. Errors carry no request object, since that holds the toke
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ import requests
 import tenacity
 
 from builder import __version__
-from builder.errors import InfrastructureError, NetworkMissingError, UnknownNameError
+from builder.errors import InfrastructureError, NetworkMissingError, SettingsError, UnknownNameError
 from builder.protocols import Access
 from builder.quota import Clock, Pool, SystemClock
 from builder.tokens import Token
 
 Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
 
 TRIES = 6
 """How often a request is sent that fails for reasons that may pass."""
@@ -79,6 +82,8 @@ class GithubClient:
     """`points` and `requests` are those spent so far."""
 
     def __init__(self, access: Access, tokens: Sequence[Token], *, clock: Clock | None = None) -> None:
+        """Raises SettingsError for an address that is none."""
+        _check(access.api_url)
         self.points = 0
         self.requests = 0
         self._access = access
@@ -142,6 +147,7 @@ class GithubClient:
             token = pool.take()
             response = self._exchange(method, url, token, **given)
             if response.status == 401:
+                _log.warning("%s does not accept the token from %s", _host(url), token.origin)
                 for each in self._pools.values():
                     each.refused(token)
             elif _is_used_up(response):
@@ -201,6 +207,16 @@ class GithubClient:
         except _Again as error:
             failure = error
         raise _final(failure, self._access)
+
+
+def _check(api_url: str) -> None:
+    try:
+        address = urlsplit(api_url)
+        usable = address.scheme in ("http", "https") and bool(address.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsError(f"--api-url {api_url!r} is no address", hint="Write it as https://HOST/api/v3.")
 
 
 def _session(access: Access) -> requests.Session:

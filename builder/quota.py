@@ -100,7 +100,6 @@ class Pool:
 
     def refused(self, token: Token) -> None:
         """The service does not take the token (any more)."""
-        _log.warning("The service does not accept the token from %s", token.origin)
         self._state(token).dead = True
 
     def _state(self, token: Token) -> _State:

@@ -26,7 +26,7 @@ KILLS = 50
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(World.generate(tmp_path_factory.mktemp("world"), Shape(pulls=600)), points=10**6) as running:
+    with serve(World.generate(tmp_path_factory.mktemp("world"), Shape(pulls=150)), points=10**6) as running:
         yield running
 
 
