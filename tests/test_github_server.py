@@ -322,6 +322,16 @@ def test_the_hour_of_a_token_ends_and_begins(world: World) -> None:
 # --- what goes wrong
 
 
+def test_asking_for_the_limits_is_free(world: World) -> None:
+    """Others' collectors ask at every page; that must neither fail nor be charged."""
+    with serve(world) as server:
+        headers = {"authorization": f"token {server.tokens[0]}"}
+        requests.get(f"{server.url}/repos/octo/sums", headers=headers, timeout=20)
+        told = [requests.get(f"{server.url}/rate_limit", headers=headers, timeout=20).json() for _ in range(2)]
+        assert [each["resources"]["core"]["used"] for each in told] == [1, 1]
+        assert told[0]["rate"] == told[0]["resources"]["core"]
+
+
 def test_only_known_tokens_are_taken(world: World) -> None:
     """One expired token among good ones must be told from a service that is down."""
     with serve(world, faults=Faults(expired=["ghp_second000000000000000000000000000"])) as server:

@@ -105,7 +105,7 @@ def repository(base: str, repo: Repository, *, owner: str | None = None) -> Body
 
 def _addresses(base: str, full_name: str) -> Body:
     return {
-        "clone_url": f"{base}/{full_name}.git",
+        "clone_url": f"{HOST}/{full_name}.git",
         "git_url": f"git://github.com/{full_name}.git",
         "ssh_url": f"git@github.com:{full_name}.git",
         "svn_url": f"{HOST}/{full_name}",

@@ -126,6 +126,9 @@ class Service:
 
     def _plain(self, request: Request, account: Account | None) -> Response:
         headers: Mapping[str, str] = {}
+        if account is not None and request.path == "/rate_limit":  # free, the service says
+            self.counts.rest["rate limit"] += 1
+            return Response(200, encoded(account.overview()))
         if account is not None:
             if not account.core.remaining:
                 message = f"API rate limit exceeded for user ID {account.user_id}."

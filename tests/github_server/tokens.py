@@ -35,6 +35,9 @@ class Quota:
             "x-ratelimit-resource": resource,
         }
 
+    def shown(self) -> dict[str, int]:
+        return {"limit": self.limit, "used": self.used, "remaining": self.remaining, "reset": self.reset}
+
 
 @dataclass
 class Account:
@@ -44,6 +47,12 @@ class Account:
     graphql: Quota
     core: Quota
     user_id: int
+
+    def overview(self) -> dict[str, object]:
+        """What `/rate_limit` answers. Searches have a budget of their own, which nothing is counted against here."""
+        search = Quota(30, reset=self.core.reset)
+        resources = {"core": self.core, "graphql": self.graphql, "search": search}
+        return {"resources": {name: quota.shown() for name, quota in resources.items()}, "rate": self.core.shown()}
 
 
 @dataclass

@@ -32,6 +32,7 @@ ROUTES = {
     "/repos/octo/sums/issues/21/comments?per_page=100": 200,
     "/repos/octo/sums/contributors?per_page=1&anon=true": 200,
     "/repos/octo/nothing": 404,
+    "/rate_limit": 200,
     "/search/repositories?q=language:python&sort=stars": 200,
 }
 _FORK_DELETED = ".head.repo must be object"
