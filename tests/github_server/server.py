@@ -100,8 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.send_response(response.status)
         for name, value in {"content-type": "application/json; charset=utf-8", **response.headers}.items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(response.body)))
+            self.send_header(name.title(), value)  # as over HTTP/1.1; some clients do not take them in small letters
+        self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         self.wfile.write(response.body[: len(response.body) // 2] if response.cut else response.body)
         self.close_connection = self.close_connection or response.cut
