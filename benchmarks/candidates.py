@@ -37,14 +37,14 @@ COLUMNS = ("published", "merge found", "candidate", "further candidates")
 
 def harvest(repo: str, clone: Path, workspace: Path) -> float:
     """As `builder harvest --git-dir` does it; seconds."""
-    from builder import commands, session
+    from builder import harvesting, session
     from builder.protocols import HarvestRequest
     from builder.settings import Settings
 
     began = time.perf_counter()
     request = HarvestRequest(repo, workspace / "work", workspace / "raw", git_dir=clone)
     with session.writing(Settings(workspace)) as opened:
-        outcome = commands.harvest(opened, [repo], "git", request)
+        outcome = harvesting.harvest(opened, [repo], "git", request)
         for error in outcome.errors:
             print(f"{error.result.item}: {error.result.detail}", file=sys.stderr)
     return time.perf_counter() - began

@@ -39,7 +39,11 @@ def common(command: Command) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_settings(**options: Any) -> None:
-        command(settings=make_settings(options), **options)
+        from builder import console
+
+        settings = make_settings(options)
+        console.show_messages(quiet=settings.quiet)
+        command(settings=settings, **options)
 
     decorated: Callable[..., None] = with_settings
     for decorate in reversed(COMMON):
@@ -142,16 +146,16 @@ def harvest(
     **narrowed: Any,
 ) -> None:
     """Read merged changes of repositories and make candidate tasks of them."""
-    from builder import commands, session, views
+    from builder import harvesting, session, views
     from builder.protocols import HarvestRequest
 
-    repos = commands.named_repositories(repos, listed)
+    repos = harvesting.named_repositories(repos, listed)
     request = HarvestRequest("", Path(), access=access, **narrowed)
     if dry_run:
-        show(settings, views.estimated(commands.estimate(repos, source, request)))
+        show(settings, views.estimated(harvesting.estimate(repos, source, request)))
         return
     with session.writing(settings) as opened:
-        outcome = commands.harvest(opened, repos, source, request)
+        outcome = harvesting.harvest(opened, repos, source, request)
         show(settings, views.harvested(opened.store, repos, outcome.points), outcome)
 
 
@@ -174,12 +178,12 @@ def choose_repositories(
     """Find repositories by SWE-Gym's criteria, ranked by how many tasks they promise."""
     from datetime import UTC
 
-    from builder import commands, views
+    from builder import harvesting, views
     from builder.repositories import Criteria
 
     created_before = given.pop("created_before").replace(tzinfo=UTC)
     criteria = Criteria(created_before=created_before, **given)
-    show(settings, views.repositories(commands.choose_repositories(access, criteria, seart, output, limit)))
+    show(settings, views.repositories(harvesting.choose_repositories(access, criteria, seart, output, limit)))
 
 
 @cli.command("build-images")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections import Counter
@@ -138,6 +139,16 @@ class Live:
         if self._bars is not None:
             self._bars.stop()
             self._bars = None
+
+
+def show_messages(*, quiet: bool) -> None:
+    """Show what modules say while they work, a line each on stderr; if `quiet`, warnings only."""
+    logger = logging.getLogger("builder")
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
 
 
 def progress(*, quiet: bool) -> Silent | Lines | Live:

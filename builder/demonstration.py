@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from builder import commands, repo_config, session, views
+from builder import commands, harvesting, repo_config, session, views
 from builder.commands import Outcome
 from builder.console import seconds
 from builder.errors import NetworkMissingError
@@ -50,7 +50,7 @@ def releases(settings: Settings) -> Demonstration:
         wanted = []
         for release in RELEASES:
             request = HarvestRequest(f"pypi/{release.project}", opened.work_dir, releases=(release.version,))
-            commands.harvest(opened, [request.repo], "pypi", request)
+            harvesting.harvest(opened, [request.repo], "pypi", request)
             wanted.append(f"pypi__{release.project}-{release.version}")
         return commands.select(opened, [], wanted)
 
@@ -73,7 +73,7 @@ def sample(settings: Settings) -> Demonstration:
         if not git_dir.exists():
             create_sample(git_dir)
         opened.configure(SAMPLE_REPO, repo_config.parse(sample_repo_yaml(), "the sample's repo.yaml"))
-        commands.harvest(opened, [SAMPLE_REPO], "git", HarvestRequest(SAMPLE_REPO, opened.work_dir, git_dir=git_dir))
+        harvesting.harvest(opened, [SAMPLE_REPO], "git", HarvestRequest(SAMPLE_REPO, opened.work_dir, git_dir=git_dir))
         return commands.select(opened, [SAMPLE_REPO], [])
 
     with loopback_index.serving(loopback_index.wheels_of("pytest")) as url, loopback_index.only_index(url):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from task_factory import environment, report, task
 
-from builder import commands, jobs, session, views
+from builder import commands, harvesting, jobs, session, views
 from builder.errors import UnknownNameError, UsageError
 from builder.models import Reason, Record
 from builder.protocols import HarvestRequest
@@ -97,7 +97,7 @@ def test_the_row_of_an_instance_is_that_of_its_state(opened: session.Session) ->
 
 def test_options_of_one_repository_are_refused_for_several(opened: session.Session, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="one repository"):
-        commands.harvest(opened, ["a/b", "c/d"], None, HarvestRequest("", tmp_path, git_dir=tmp_path))
+        harvesting.harvest(opened, ["a/b", "c/d"], None, HarvestRequest("", tmp_path, git_dir=tmp_path))
 
 
 def test_views_tell_each_instance_how_far_it_came(opened: session.Session) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import pytest
 
@@ -12,6 +14,18 @@ from builder import console
 def test_numbers_stand_right_and_text_left() -> None:
     text = console.table(["name", "count"], [["a", 5], ["longer", 1234]])
     assert text.splitlines() == ["name    count", "──────  ─────", "a           5", "longer   1234"]
+
+
+@pytest.mark.parametrize(("quiet", "shown"), [(False, "working\nbeware\n"), (True, "beware\n")])
+def test_messages_are_lines_on_stderr(quiet: bool, shown: str) -> None:
+    """A harvest of an hour would say nothing, or a quiet one would hide that tokens are refused."""
+    code = (
+        f"import logging; from builder import console; console.show_messages(quiet={quiet}); "
+        f"console.show_messages(quiet={quiet}); log = logging.getLogger('builder.sources.x'); "
+        "log.debug('detail'); log.info('working'); log.warning('beware')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", shown)
 
 
 def test_an_empty_table_is_its_head() -> None:

@@ -10,7 +10,8 @@ import pytest
 from github_server import Server, Shape, World, serve
 from harvest_factory import REPO, request_to
 
-from builder import commands, contents, session
+from builder import contents, harvesting, session
+from builder.commands import Outcome
 from builder.errors import UnknownNameError
 from builder.gitclone import borrow
 from builder.settings import Settings
@@ -28,10 +29,10 @@ def tokens(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     monkeypatch.setenv("BUILDER_GITHUB_TOKENS", server.tokens[0])
 
 
-def harvest(server: Server, place: Path, *, replay: bool = False, repos: tuple[str, ...] = (REPO,)) -> commands.Outcome:
+def harvest(server: Server, place: Path, *, replay: bool = False, repos: tuple[str, ...] = (REPO,)) -> Outcome:
     with session.writing(Settings(place, quiet=True)) as opened:
         request = replace(request_to(server, place), replay=replay)
-        return commands.harvest(opened, repos, None, request)
+        return harvesting.harvest(opened, repos, None, request)
 
 
 def candidates(place: Path) -> dict[str, str]:

@@ -228,7 +228,7 @@ def test_where_graphql_is(api_url: str, path: str) -> None:
 @pytest.mark.parametrize(
     "answer", [always(500, {"message": "no"}), always(403, {"message": "no"}), always(200, b"<html>"), always(401)]
 )
-def test_no_error_and_no_log_holds_a_token(
+def test_t06_no_error_and_no_log_holds_a_token(
     answer: Callable[[BaseHTTPRequestHandler], Answer], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The errors of requests carry the request, and with it the header."""

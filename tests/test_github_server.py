@@ -332,6 +332,15 @@ def test_asking_for_the_limits_is_free(world: World) -> None:
         assert told[0]["rate"] == told[0]["resources"]["core"]
 
 
+def test_counts_what_it_sends(world: World) -> None:
+    """Figures of how much is transferred come from here: bodies and headers, git's apart."""
+    with serve(world) as server:
+        body = requests.get(f"{server.url}/repos/octo/sums", timeout=20).content
+        git("ls-remote", f"{server.url}/octo/sums.git")
+        assert len(body) < server.counts.sent["api"] < len(body) + 500
+        assert server.counts.sent["git"] > 1000
+
+
 def test_only_known_tokens_are_taken(world: World) -> None:
     """One expired token among good ones must be told from a service that is down."""
     with serve(world, faults=Faults(expired=["ghp_second000000000000000000000000000"])) as server:

@@ -110,7 +110,7 @@ LAYERS: dict[str, set[str]] = {
         "report",
     },
     "pipeline": {"pipeline"},
-    "commands": {"session", "contents", "jobs", "commands", "views", "diagnosis", "demonstration"},
+    "commands": {"session", "contents", "jobs", "commands", "harvesting", "views", "diagnosis", "demonstration"},
     "cli": {"cli"},
     "program": {"__main__"},
     "probe": {"probe"},

@@ -80,7 +80,7 @@ def test_contents_of_changes_are_fetched_together(mirror: Mirror, world: World, 
     assert all(ours.read_file(base, "README.md") == theirs.read_file(base, "README.md") for base, _ in pairs)
 
 
-def test_commits_that_no_branch_reaches_are_fetched_by_id(mirror: Mirror, world: World) -> None:
+def test_t04_commits_that_no_branch_reaches_are_fetched_by_id(mirror: Mirror, world: World) -> None:
     """One id that the service does not have must not lose the others."""
     gone = [truth.merge_commit for truth in world.repositories[0].truths() if not truth.on_branch]
     unknown = ["a" * 40, "b" * 40]

@@ -36,7 +36,7 @@ def test_the_token_with_most_left_is_taken(pool: Pool) -> None:
     assert pool.take() is ONE
 
 
-def test_a_used_up_token_rests_until_its_hour_is_over(pool: Pool, clock: Clock) -> None:
+def test_t06_a_used_up_token_rests_until_its_hour_is_over(pool: Pool, clock: Clock) -> None:
     pool.used_up(ONE, {"x-ratelimit-reset": str(int(clock.time) + 600)})
     assert pool.take() is TWO
     pool.used_up(TWO, {"x-ratelimit-reset": str(int(clock.time) + 300)})

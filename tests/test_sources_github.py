@@ -50,7 +50,7 @@ def harvested(server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple
 # --- what is found
 
 
-def test_every_merged_pull_request_is_found_as_it_was(world: World, harvested: tuple[Records, Path]) -> None:
+def test_t05_every_merged_pull_request_is_found_as_it_was(world: World, harvested: tuple[Records, Path]) -> None:
     """T01, T03, T04: a wrong base, a missed link, or words written later would all show here."""
     records, _ = harvested
     truths = {truth.number: truth for truth in world.repositories[0].truths()}
@@ -61,7 +61,7 @@ def test_every_merged_pull_request_is_found_as_it_was(world: World, harvested: t
     assert wrong == {}
 
 
-def test_hints_are_those_from_before_the_first_commit(world: World, harvested: tuple[Records, Path]) -> None:
+def test_t03_hints_are_those_from_before_the_first_commit(world: World, harvested: tuple[Records, Path]) -> None:
     records, _ = harvested
     repository, seen = Repository(world.repositories[0].git.path), 0
     for truth in world.repositories[0].truths():
@@ -159,7 +159,7 @@ def test_a_replay_of_nothing_says_so(server: Server, tmp_path: Path) -> None:
         harvest(request_to(server, tmp_path, replay=True))
 
 
-def test_any_number_of_breaks_loses_nothing(harvested: tuple[Records, Path], world: World, tmp_path: Path) -> None:
+def test_t06_any_number_of_breaks_loses_nothing(harvested: tuple[Records, Path], world: World, tmp_path: Path) -> None:
     """Fifty times the budget is spent, and the journal torn, at whatever page; then the rest is read."""
     records, _ = harvested
     with serve(world) as server:
@@ -184,7 +184,7 @@ def tear(journal: Path, turn: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_failures_of_the_service_change_nothing(
+def test_t06_failures_of_the_service_change_nothing(
     harvested: tuple[Records, Path], world: World, tmp_path: Path, seed: int
 ) -> None:
     """Every second request fails, in every way that there is, up to three times in a row."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -16,6 +18,8 @@ Item = TypeVar("Item")
 Place = tuple[str, str]
 """A node's id, and the cursor in one of its lists."""
 
+_log = logging.getLogger(__name__)
+_SILENCE = 15.0  # seconds between two messages
 _FIRST_LOOK = 10
 """Page size of a walk that will probably end soon."""
 _TRIES_OF_MANY = 2
@@ -30,6 +34,7 @@ class Reader:
         self._client = client
         self._raw = raw
         self._repo = repo
+        self._said = time.monotonic()
         owner, _, name = repo.partition("/")
         self._names = {"owner": owner, "name": name}
 
@@ -95,6 +100,7 @@ class Reader:
                 size.failed()
                 continue
             size.went_well()
+            self._say(connection)
             facts = page.facts
             if not facts["more"] or (floor and facts["oldest"] < floor):
                 return True
@@ -128,6 +134,14 @@ class Reader:
             "failures": failures,
         }
         return self._raw.add(connection.kind, facts, answer.body, answer.cost)
+
+    def _say(self, connection: Connection) -> None:
+        """How far it is, now and then."""
+        if time.monotonic() - self._said >= _SILENCE:
+            self._said = time.monotonic()
+            pages = len(self._raw.pages(connection.kind))
+            message = "%s: %d pages of its %s are read, for %d points in all"
+            _log.info(message, self._repo, pages, connection.title, self._raw.points())
 
     def _nodes(self, connection: Connection, page: RawPage) -> list[Mapping[str, Any]]:
         found = self._raw.body(page)["data"]["repository"][connection.field]["nodes"]

@@ -27,6 +27,7 @@ class Connection:
     """Something that is walked: its query, where the answer holds it, and lists read for each of its nodes."""
 
     kind: str
+    title: str
     query: str
     field: str
     largest: int
@@ -37,8 +38,8 @@ class Connection:
         return max(1, round((1 + self.lists * size) / 100))
 
 
-PULLS = Connection("pulls", queries.PULLS, "pullRequests", queries.PULLS_AT_A_TIME, lists=4)
-CLOSERS = Connection("closers", queries.CLOSERS, "issues", queries.ISSUES_AT_A_TIME, lists=1)
+PULLS = Connection("pulls", "merged pull requests", queries.PULLS, "pullRequests", queries.PULLS_AT_A_TIME, lists=4)
+CLOSERS = Connection("closers", "closed issues", queries.CLOSERS, "issues", queries.ISSUES_AT_A_TIME, lists=1)
 
 
 class PageSize:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from github_server import githttp
@@ -18,6 +20,9 @@ from github_server.rest import Rest
 from github_server.service import Counts, Request, Response, Service
 from github_server.tokens import POINTS, Accounts
 from github_server.world import World
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 TOKENS = ("ghp_first0000000000000000000000000000", "ghp_second000000000000000000000000000")
 
@@ -68,11 +73,38 @@ class _Listener(ThreadingHTTPServer):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
+class _Counted(io.BufferedIOBase):
+    """Passes everything on, and counts it."""
+
+    def __init__(self, stream: io.BufferedIOBase) -> None:
+        self._stream = stream
+        self.bytes = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Buffer) -> int:
+        self.bytes += memoryview(data).nbytes
+        return self._stream.write(data)
+
+    def flush(self) -> None:
+        if not self._stream.closed:
+            self._stream.flush()
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
 class _Handler(BaseHTTPRequestHandler):
     service: Service
     world: World
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # one packet for head and body
+
+    def setup(self) -> None:
+        super().setup()
+        self.wfile = self._written = _Counted(self.wfile)
 
     def do_GET(self) -> None:
         self._handle(b"")
@@ -88,11 +120,13 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         path = target.path.removeprefix("/api/v3")
         request = Request(self.command, path, dict(parse_qsl(target.query)), headers, body)
-        if ".git/" in target.path:
+        before, kind = self._written.bytes, "git" if ".git/" in target.path else "api"
+        if kind == "git":
             self.service.counts.git += 1
             githttp.answer(self, self.world, self.service.accounts, request, target.query)
         else:
             self._send(self.service.respond(request))
+        self.service.counts.sent[kind] += self._written.bytes - before
 
     def _send(self, response: Response) -> None:
         if response.silent:

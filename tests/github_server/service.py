@@ -48,13 +48,17 @@ class Response:
 
 @dataclass
 class Counts:
-    """What was asked so far. `points` are GraphQL's; `rest` counts requests by route, `faults` failures by kind."""
+    """What was asked so far. `points` are GraphQL's; `rest` counts requests by route, `faults` failures by kind.
+
+    `sent` are bytes of answers with their headers, of `api` and of `git`.
+    """
 
     points: int = 0
     graphql: int = 0
     git: int = 0
     rest: Counter[str] = field(default_factory=Counter)
     faults: Counter[Fault] = field(default_factory=Counter)
+    sent: Counter[str] = field(default_factory=Counter)
 
 
 class Service:
