@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from builder import contents, harvesting, session
 from builder.commands import Outcome
 from builder.errors import UnknownNameError
 from builder.gitclone import borrow
+from builder.rawpages import manifest_path
 from builder.settings import Settings
 from builder.store import CANDIDATE, DONE
 
@@ -51,6 +53,15 @@ def test_candidates_are_made_from_what_was_fetched_before(server: Server, tmp_pa
     again = harvest(server, tmp_path)
     assert again.summaries[0].skipped > 20
     assert harvest(server, tmp_path, replay=True).points == {REPO: 0}
+
+
+def test_a_limited_harvest_says_what_it_cost(server: Server, tmp_path: Path) -> None:
+    """Whoever takes the last wanted record does not ask for another: the manifest would lack its figures."""
+    with session.writing(Settings(tmp_path, quiet=True)) as opened:
+        outcome = harvesting.harvest(opened, [REPO], None, request_to(server, tmp_path, limit=3))
+    manifest = json.loads(manifest_path(tmp_path / "raw", "github", REPO).read_text())
+    assert outcome.points[REPO] == manifest["points"] == manifest["points_in_all"] > 0
+    assert (manifest["name"], manifest["pull_requests"]) == (REPO, 3)
 
 
 def test_what_was_overlooked_is_fetched_when_it_is_missed(

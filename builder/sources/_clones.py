@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from builder.errors import UsageError
+from builder.gitremote import shown
 from builder.mirrors import Mirror, clone_url_for, remote_for
 from builder.models import Sha
 from builder.protocols import HarvestRequest
 from builder.repo_config import directory_name
+
+_log = logging.getLogger(__name__)
 
 
 class OpenClone:
@@ -45,5 +49,6 @@ def open_clone(request: HarvestRequest, name: str = "") -> OpenClone:
             raise UsageError(f"{request.repo}: there is no clone to replay with in {path}", hint="Name one: --git-dir.")
         return OpenClone(path, None)
     url = clone_url_for(request.access, name or request.repo)
+    _log.info("%s: bringing the clone of %s up to date", request.repo, shown(url))
     mirror = Mirror.open(path, remote_for(url, request.access, os.environ))
     return OpenClone(path, mirror)

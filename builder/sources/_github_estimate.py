@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from builder.errors import UnknownNameError
-from builder.github_client import GithubClient
+from builder.errors import InfrastructureError, UnknownNameError
+from builder.github_client import GithubClient, TooLargeError
 from builder.sources import _github_queries as queries
 
 _AT_A_TIME = 20
@@ -31,7 +31,10 @@ def estimates(client: GithubClient, repos: Sequence[str]) -> Iterator[Estimate]:
     """In the order given. Raises UnknownNameError for a repository that does not exist."""
     for start in range(0, len(repos), _AT_A_TIME):
         batch = repos[start : start + _AT_A_TIME]
-        answer = client.graphql(queries.estimate([repo.partition("/")[::2] for repo in batch]), {})
+        try:
+            answer = client.graphql(queries.estimate([repo.partition("/")[::2] for repo in batch]), {})
+        except TooLargeError as error:
+            raise InfrastructureError(f"the cost of {batch[0]} and others cannot be asked for: {error}") from error
         for position, repo in enumerate(batch):
             node = answer.data.get(f"r{position}")
             if node is None:

@@ -106,12 +106,14 @@ class _Harvest:
     def _records(self) -> Iterator[PullRequest]:
         pages = self._pages()
         maker = PullMaker(self._request, pages, self._landed(), self._clone_path)
-        for node in self._wanted(pages):
-            record = maker.record(node)
-            if record is not None:
-                self._manifest.count(record)
-                yield record
-        self._manifest.finish(self._raw, pages, maker)
+        try:
+            for node in self._wanted(pages):
+                record = maker.record(node)
+                if record is not None:
+                    self._manifest.count(record)
+                    yield record
+        finally:  # also where the reader has enough, and stops
+            self._manifest.finish(self._raw, pages, maker)
 
     def _read(self, reader: Reader) -> None:
         reader.repository()
