@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
+import subprocess
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -38,7 +40,9 @@ def client(url: str, *tokens: str, clock: Clock | None = None, **access: Any) ->
 
 
 @contextmanager
-def answering(answer: Callable[[BaseHTTPRequestHandler], Answer]) -> Iterator[tuple[str, list[dict[str, str]]]]:
+def answering(
+    answer: Callable[[BaseHTTPRequestHandler], Answer], certificate: Path | None = None
+) -> Iterator[tuple[str, list[dict[str, str]]]]:
     """A server that answers every request by a function; yields its URL and the headers that it was sent."""
     seen: list[dict[str, str]] = []
 
@@ -63,10 +67,14 @@ def answering(answer: Callable[[BaseHTTPRequestHandler], Answer]) -> Iterator[tu
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            listener.socket = context.wrap_socket(listener.socket, server_side=True)
         thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listener.server_port}", seen
+            yield f"http{'s' if certificate else ''}://127.0.0.1:{listener.server_port}", seen
         finally:
             listener.shutdown()
 
@@ -190,6 +198,24 @@ def test_what_is_not_there_and_what_is_refused() -> None:
 def test_nobody_there_is_said_with_what_to_check() -> None:
     with pytest.raises(NetworkMissingError, match=r"127\.0\.0\.1 .*\n.*--proxy"):
         client("http://127.0.0.1:9").graphql(QUERY, {})
+
+
+def test_a_companys_own_authority_is_trusted_when_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails if --ca-bundle is ignored, or if a certificate that nobody vouches for is taken."""
+    pem = tmp_path / "ca.pem"
+    subject = ["-subj", "/CN=authority", "-addext", "subjectAltName=IP:127.0.0.1"]
+    key = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(tmp_path / "key.pem")]
+    subprocess.run(
+        ["openssl", "req", "-x509", *key, "-out", str(pem), "-days", "2", *subject], check=True, capture_output=True
+    )
+    (tmp_path / "both.pem").write_bytes(pem.read_bytes() + (tmp_path / "key.pem").read_bytes())
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    with answering(always(200, {"data": {"rateLimit": {"cost": 2}}}), tmp_path / "both.pem") as (url, seen):
+        assert client(url, ca_bundle=pem).graphql(QUERY, {}).cost == 2
+        with pytest.raises(NetworkMissingError, match="--ca-bundle"):
+            client(url).graphql(QUERY, {})
+    assert len(seen) == 1
 
 
 def test_an_endless_answer_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
