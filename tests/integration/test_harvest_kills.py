@@ -26,7 +26,7 @@ KILLS = 50
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(World.generate(tmp_path_factory.mktemp("world"), Shape(pulls=150)), points=10**6) as running:
+    with serve(World.generate(tmp_path_factory.mktemp("world"), Shape(pulls=100)), points=10**6) as running:
         yield running
 
 
@@ -62,7 +62,7 @@ def test_fifty_kills_lose_nothing(server: Server, tmp_path: Path) -> None:
     killed = place = 0
     while killed < KILLS:
         workspace = tmp_path / f"killed{place}"
-        if survived(harvest(server, workspace), draw.uniform(0.3, takes)):
+        if survived(harvest(server, workspace), draw.uniform(0.3, takes * 0.7)):
             assert stored(workspace) == whole
             place += 1
         else:
