@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from builder import console, plugins
 from builder.errors import UnknownNameError
+from builder.files import disk_errors
 from builder.settings import Settings
 from builder.store import Store
 
@@ -108,11 +111,25 @@ def writing(settings: Settings) -> Iterator[Session]:
         engine = plugins.load("engines", settings.engine).create(workers=settings.workers)
         pipeline = Pipeline(store, engine, console.progress(quiet=settings.quiet), stop)
         session = Session(settings, store, pipeline)
-        with _interruptible(session, stop):
+        with _interruptible(session, stop), _scratch(workspace / "scratch"):
             try:
                 yield session
             finally:
                 session.close()
+
+
+@contextmanager
+def _scratch(directory: Path) -> Iterator[None]:
+    """Where temporary files of this process go; what a killed writer left there is removed first."""
+    shutil.rmtree(directory, ignore_errors=True)
+    with disk_errors(directory):
+        directory.mkdir(parents=True)
+    before, tempfile.tempdir = tempfile.tempdir, str(directory)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextmanager

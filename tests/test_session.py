@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,18 @@ def test_a_misspelt_runtime_offers_the_nearest_and_never_the_fake(tmp_path: Path
         session.open_runtime(Settings(tmp_path, runtime="bubblewarp"))
     with pytest.raises(UnknownNameError):
         session.open_runtime(Settings(tmp_path, runtime="scripted"))
+
+
+def test_what_a_killed_command_left_in_temporary_files_is_removed(tmp_path: Path) -> None:
+    """A killed harvest leaves borrowed clones; hundreds of them would fill the disk that nobody looks at."""
+    leftover = tmp_path / "scratch/builder-git-x/objects"
+    leftover.mkdir(parents=True)
+    usual = tempfile.gettempdir()
+    with session.writing(Settings(tmp_path, quiet=True)):
+        assert not leftover.exists()
+        assert Path(tempfile.mkdtemp()).parent == tmp_path / "scratch"
+    assert tempfile.gettempdir() == usual
+    assert not (tmp_path / "scratch").exists()
 
 
 def test_an_interruption_closes_the_runtime_before_it_ends_the_command(tmp_path: Path) -> None:
