@@ -66,7 +66,7 @@ class UnknownNameError(UsageError):
             listed = ", ".join(choices[:8]) + (" …" if len(choices) > 8 else "")
             advice = f"Known: {listed}."
         else:
-            advice = f"There is no {kind} yet."
+            advice = "" if hint else f"There is no {kind} yet."
         super().__init__(f"unknown {kind} {name!r}", hint=f"{advice} {hint}".strip())
         self.name = name
 

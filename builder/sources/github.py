@@ -99,7 +99,7 @@ class _Harvest:
         try:
             self._read(Reader(client, self._raw, self._request.repo))
         except BudgetSpentError as error:
-            self._manifest.problems.append(f"{self._request.repo}: {error}")
+            self._manifest.problems.append(f"{self._request.repo}: {error}; the next harvest goes on from there")
         finally:
             self._manifest.requests, self._manifest.points = client.requests - requests, client.points - points
 
