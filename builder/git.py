@@ -148,15 +148,11 @@ class Repository:
 
     # --- derived
 
-    def merged_diff(self, base_commit: Sha, merge_commit: Sha) -> bytes:
-        """What `merge_commit` changed against its first parent, brought onto `base_commit` (three-way where needed).
+    def merged_tree(self, base_commit: Sha, merge_commit: Sha, *, start: Sha | None = None) -> Sha:
+        """`base_commit` with what `merge_commit` changed since `start` (default: its first parent), three-way.
 
         Raises Rejected(patch_failed) on conflicts.
         """
-        return self.diff(base_commit, self.merged_tree(base_commit, merge_commit))
-
-    def merged_tree(self, base_commit: Sha, merge_commit: Sha, *, start: Sha | None = None) -> Sha:
-        """The tree that `merged_diff` makes of `base_commit`; the change begins at `start` (default: the parent)."""
         start = start or next(iter(self.parents(merge_commit)), None)
         if start is None:
             raise Rejected(Reason.PATCH_FAILED, f"{merge_commit} has no parent")
