@@ -1,8 +1,8 @@
 """The tokens for a hosting service: where they are looked for, and that they are never shown.
 
-As the service's own command line does it ("gh help environment"): GITHUB_TOKEN and GH_TOKEN are for github.com and its
-subdomains of ghe.com, GH_ENTERPRISE_TOKEN and GITHUB_ENTERPRISE_TOKEN for other hosts. What is named for `builder`
-itself goes wherever `builder` is told to go.
+As the service's own command line does it ("gh help environment"): GITHUB_TOKEN and GH_TOKEN are for github.com, its
+subdomains of ghe.com, and whatever listens on this machine; GH_ENTERPRISE_TOKEN and GITHUB_ENTERPRISE_TOKEN for other
+hosts. What is named for `builder` itself goes wherever `builder` is told to go.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def api_host(api_url: str) -> str:
 
 
 def is_public(host: str) -> bool:
-    return host == "github.com" or host.endswith(".ghe.com")
+    """Whether the service's own names of variables are for this host; the machine itself may have them, too."""
+    return host in ("github.com", "localhost", "127.0.0.1", "::1") or host.endswith(".ghe.com")
 
 
 def _from_environment(environ: Mapping[str, str], host: str) -> Iterator[Token]:

@@ -58,6 +58,8 @@ def test_several_are_found_each_once(tmp_path: Path) -> None:
     [
         (Access(), ["GH_TOKEN", "GITHUB_TOKEN"]),
         (Access(api_url="https://api.octo.ghe.com"), ["GH_TOKEN", "GITHUB_TOKEN"]),
+        (Access(api_url="http://127.0.0.1:8000"), ["GH_TOKEN", "GITHUB_TOKEN"]),
+        (Access(api_url="https://127.0.0.1.example.org"), ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"]),
         (OWN_HOST, ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"]),
     ],
 )

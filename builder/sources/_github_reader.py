@@ -35,6 +35,7 @@ class Reader:
         self._raw = raw
         self._repo = repo
         self._said = time.monotonic()
+        self._totals: dict[str, int] = {}
         owner, _, name = repo.partition("/")
         self._names = {"owner": owner, "name": name}
 
@@ -58,6 +59,7 @@ class Reader:
             "license": (found["licenseInfo"] or {}).get("spdxId") or "",
         }
         self._raw.add("repository", facts, answer.body, answer.cost)
+        self._totals = {"pulls": found["merged"]["totalCount"], "closers": found["issues"]["totalCount"]}
 
     def walk(self, connection: Connection, enough: Enough) -> None:
         """Read pages until the repository is known to its end, or `enough` is said."""
@@ -93,6 +95,7 @@ class Reader:
     def _advance(self, connection: Connection, walk: int, after: str | None, floor: str, enough: Enough) -> bool:
         """Go on with a walk to its floor; False if enough was read before."""
         first = _FIRST_LOOK if floor and after is None else connection.largest
+        first = max(1, min(first, self._totals.get(connection.kind, first)))  # a page costs what it could hold
         size = PageSize(first, connection.largest)
         while True:
             page = self._page(connection, walk, after, size.now)
