@@ -10,15 +10,25 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import tenacity
 
 from builder import __version__
-from builder.errors import InfrastructureError, NetworkMissingError, SettingsError, UnknownNameError
+from builder.errors import InfrastructureError, NetworkMissingError, SettingsError
+from builder.github_answers import (
+    AgainError,
+    Answer,
+    Response,
+    RestAnswer,
+    TooLargeError,
+    graphql_answer,
+    is_slowed_down,
+    is_used_up,
+    rest_answer,
+)
 from builder.protocols import Access
 from builder.quota import Clock, Pool, SystemClock
 from builder.tokens import Token
@@ -32,50 +42,10 @@ TRIES = 6
 _TIMEOUTS = (15.0, 70.0)  # seconds to connect, and without a byte; GitHub ends a query after ten
 _MOST_BYTES = 64 * 1024**2
 _REDIRECTS = 5
-_TOO_LARGE = ("RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED")
-_HEAVY_WORDS = re.compile(r"something went wrong while executing|timed?.?out|couldn't respond", re.IGNORECASE)
-
-
-class TooLargeError(Exception):
-    """This request failed in a way in which one for less may not."""
 
 
 class BudgetSpentError(Exception):
     """The points that may be spent are spent; nothing was sent."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Of GraphQL. `cost` is in points; `body` the JSON as it was received."""
-
-    data: dict[str, Any]
-    errors: tuple[dict[str, Any], ...]
-    cost: int
-    body: bytes
-
-
-@dataclass(frozen=True)
-class RestAnswer:
-    """`last_page` is the number of the last page, where the service links to one."""
-
-    data: Any
-    last_page: int | None
-
-
-@dataclass(frozen=True)
-class _Response:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class _Again(Exception):  # noqa: N818  never leaves this module
-    """Failed, but may succeed. `heavy`: perhaps since too much was asked; `network`: nobody answered."""
-
-    def __init__(self, said: str, *, heavy: bool = False, network: bool = False) -> None:
-        super().__init__(said)
-        self.heavy = heavy
-        self.network = network
 
 
 class GithubClient:
@@ -105,7 +75,10 @@ class GithubClient:
 
     def rest(self, path: str, params: Mapping[str, str | int] | None = None) -> RestAnswer:
         """Read a resource (`/repos/o/n`). Raises UnknownNameError for a 404, and as `graphql` but for points."""
-        return self._patiently(lambda: self._rest(path, params or {}), TRIES)
+        try:
+            return self._patiently(lambda: self._rest(path, params or {}), TRIES)
+        except TooLargeError as error:  # there is nothing to cut
+            raise InfrastructureError(f"{path}: {error}", hint="The same command goes on from there later.") from error
 
     def close(self) -> None:
         self._session.close()
@@ -113,17 +86,9 @@ class GithubClient:
     # --- once
 
     def _graphql(self, asked: bytes, estimate: int) -> Answer:
-        response = self._send("graphql", "POST", _graphql_url(self._access.api_url), data=asked)
-        if response.status >= 500:
-            raise _Again(_said(response), heavy=response.status in (502, 504))
-        parsed = _parsed(response)
-        errors = tuple(error for error in parsed.get("errors") or () if isinstance(error, dict))
-        data = parsed.get("data")
-        cost = int(((data or {}).get("rateLimit") or {}).get("cost", estimate)) if data else 0
-        self.points += cost
-        if not data:
-            raise _without_data(response, errors)
-        return Answer(data, errors, cost, response.body)
+        answer = graphql_answer(self._send("graphql", "POST", _graphql_url(self._access.api_url), data=asked), estimate)
+        self.points += answer.cost
+        return answer
 
     def _rest(self, path: str, params: Mapping[str, str | int]) -> RestAnswer:
         url = self._access.api_url.rstrip("/") + path
@@ -132,15 +97,9 @@ class GithubClient:
             if response.status not in (301, 302, 307, 308):
                 break
             url, params = _same_host(url, response.headers.get("location", "")), {}
-        if response.status >= 500:
-            raise _Again(_said(response))
-        if response.status == 404:
-            raise UnknownNameError("address", path, (), hint="A private repository needs a token that may read it.")
-        if response.status >= 300:
-            raise InfrastructureError(f"{path}: the service answers {_said(response)}")
-        return RestAnswer(json.loads(response.body) if response.body else None, _last_page(response.headers))
+        return rest_answer(path, response)
 
-    def _send(self, kind: str, method: str, url: str, **given: Any) -> _Response:
+    def _send(self, kind: str, method: str, url: str, **given: Any) -> Response:
         """With whatever token may be used; one that the service refuses, or lets wait, is put aside for the next."""
         pool = self._pools[kind]
         while True:
@@ -150,15 +109,15 @@ class GithubClient:
                 _log.warning("%s does not accept the token from %s", _host(url), token.origin)
                 for each in self._pools.values():
                     each.refused(token)
-            elif _is_used_up(response):
+            elif is_used_up(response):
                 pool.used_up(token, response.headers)
-            elif _is_slowed_down(response):
+            elif is_slowed_down(response):
                 pool.slowed_down(token, response.headers)
             else:
                 pool.told(token, response.headers)
                 return response
 
-    def _exchange(self, method: str, url: str, token: Token, **given: Any) -> _Response:
+    def _exchange(self, method: str, url: str, token: Token, **given: Any) -> Response:
         self.requests += 1
         headers = {"Authorization": token.header()}
         try:
@@ -173,7 +132,7 @@ class GithubClient:
                 **given,
             ) as response:
                 lower = {name.lower(): value for name, value in response.headers.items()}
-                return _Response(response.status_code, lower, _read(response))
+                return Response(response.status_code, lower, _read(response))
         except (
             requests.exceptions.SSLError,
             requests.exceptions.InvalidURL,
@@ -183,10 +142,10 @@ class GithubClient:
                 f"{_host(url)} cannot be trusted or named: {_plain(error)}", hint="Check --api-url and --ca-bundle."
             )
         except (requests.exceptions.ReadTimeout, requests.exceptions.ChunkedEncodingError) as error:
-            failure = _Again(f"{_host(url)} broke off: {_plain(error)}", heavy=True)
+            failure = AgainError(f"{_host(url)} broke off: {_plain(error)}", heavy=True)
         except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
             broken = "RemoteDisconnected" in repr(error) or "reset" in repr(error)
-            failure = _Again(f"{_host(url)} does not answer: {_plain(error)}", heavy=broken, network=not broken)
+            failure = AgainError(f"{_host(url)} does not answer: {_plain(error)}", heavy=broken, network=not broken)
         except requests.exceptions.RequestException as error:
             failure = InfrastructureError(f"{_host(url)}: {_plain(error)}")
         raise failure  # here, so that it does not carry the error of requests, which holds the token
@@ -195,16 +154,16 @@ class GithubClient:
 
     def _patiently(self, attempt: Callable[[], Result], tries: int) -> Result:
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Again),
+            retry=tenacity.retry_if_exception_type(AgainError),
             stop=_enough(tries),
             wait=tenacity.wait_exponential_jitter(initial=1, max=60),
             sleep=self._clock.sleep,
             reraise=True,
         )
-        failure: _Again
+        failure: AgainError
         try:
             return retrying(attempt)
-        except _Again as error:
+        except AgainError as error:
             failure = error
         raise _final(failure, self._access)
 
@@ -254,70 +213,18 @@ def _read(response: requests.Response) -> bytes:
 def _enough(tries: int) -> Callable[[tenacity.RetryCallState], bool]:
     def stop(state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
-        return state.attempt_number >= (tries if isinstance(error, _Again) and error.heavy else TRIES)
+        return state.attempt_number >= (tries if isinstance(error, AgainError) and error.heavy else TRIES)
 
     return stop
 
 
-def _final(failure: _Again, access: Access) -> Exception:
+def _final(failure: AgainError, access: Access) -> Exception:
     if failure.heavy:
         return TooLargeError(str(failure))
     if failure.network:
         hint = "Check the network, --api-url, and --proxy. What was read is kept."
         return NetworkMissingError(f"{_host(access.api_url)} cannot be reached: {failure}", hint=hint)
     return InfrastructureError(f"{failure} ({TRIES} times)", hint="The same command goes on from there later.")
-
-
-def _without_data(response: _Response, errors: Sequence[Mapping[str, Any]]) -> Exception:
-    said = "; ".join(str(error.get("message", error)) for error in errors) or _said(response)
-    if any(error.get("type") in _TOO_LARGE for error in errors):
-        return TooLargeError(said)
-    if _HEAVY_WORDS.search(said):
-        return _Again(said, heavy=True)
-    return InfrastructureError(f"the service answers: {said}")
-
-
-def _is_used_up(response: _Response) -> bool:
-    if response.status in (403, 429) and response.headers.get("x-ratelimit-remaining") == "0":
-        return "retry-after" not in response.headers
-    return response.status == 200 and b'"RATE_LIMITED"' in response.body[:2000] and _is_rate_limited(response)
-
-
-def _is_rate_limited(response: _Response) -> bool:
-    try:
-        parsed = json.loads(response.body)
-    except ValueError:
-        return False
-    found = parsed.get("errors") if isinstance(parsed, dict) and not parsed.get("data") else ()
-    return any(isinstance(error, dict) and error.get("type") == "RATE_LIMITED" for error in found or ())
-
-
-def _is_slowed_down(response: _Response) -> bool:
-    if response.status == 429:
-        return True
-    slowed = "retry-after" in response.headers or b"secondary rate limit" in response.body
-    return response.status == 403 and slowed
-
-
-def _parsed(response: _Response) -> dict[str, Any]:
-    try:
-        parsed = json.loads(response.body)
-    except ValueError:
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise _Again(f"the answer is no JSON object, but {len(response.body)} bytes of something else", heavy=True)
-    if response.status >= 400:
-        raise InfrastructureError(f"the service answers {_said(response)}")
-    return parsed
-
-
-def _said(response: _Response) -> str:
-    """The status, and the service's own words where it has some."""
-    try:
-        message = str(json.loads(response.body)["message"])
-    except (ValueError, KeyError, TypeError):
-        message = ""
-    return f"{response.status} {message}".strip()
 
 
 def _graphql_url(api_url: str) -> str:
@@ -332,15 +239,6 @@ def _same_host(url: str, location: str) -> str:
     if urlsplit(target)[:2] != urlsplit(url)[:2]:
         raise InfrastructureError(f"{_host(url)} redirects to another host: {_host(target)}")
     return target
-
-
-def _last_page(headers: Mapping[str, str]) -> int | None:
-    for link in headers.get("link", "").split(","):
-        target, _, relation = link.partition(";")
-        if 'rel="last"' in relation:
-            pages = parse_qs(urlsplit(target.strip(" <>")).query).get("page", [])
-            return int(pages[0]) if pages and pages[0].isdecimal() else None
-    return None
 
 
 def _host(url: str) -> str:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from builder.errors import InfrastructureError, UnknownNameError
-from builder.github_client import BudgetSpentError, GithubClient, TooLargeError
+from builder.github_answers import TooLargeError
+from builder.github_client import BudgetSpentError, GithubClient
 from builder.repositories import Candidate, Chosen, Criteria, failing
 
 _BYTES_A_LINE = 40

@@ -19,7 +19,8 @@ from github_server import Fault, Faults, Shape, World, serve
 from harvest_factory import Clock
 
 from builder.errors import BuilderError, InfrastructureError, NetworkMissingError, TokenMissingError, UnknownNameError
-from builder.github_client import BudgetSpentError, GithubClient, TooLargeError
+from builder.github_answers import TooLargeError
+from builder.github_client import BudgetSpentError, GithubClient
 from builder.protocols import Access
 from builder.tokens import Token
 

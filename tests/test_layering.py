@@ -79,6 +79,7 @@ LAYERS: dict[str, set[str]] = {
         "versions",
         "tokens",
         "quota",
+        "github_answers",
         "github_client",
         "rawpages",
         "repositories",

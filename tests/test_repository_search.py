@@ -10,7 +10,8 @@ from harvest_factory import Clock
 
 from builder import repository_search as search
 from builder.errors import InfrastructureError, UnknownNameError
-from builder.github_client import Answer, BudgetSpentError, GithubClient, RestAnswer
+from builder.github_answers import Answer, RestAnswer
+from builder.github_client import BudgetSpentError, GithubClient
 from builder.protocols import Access
 from builder.repositories import Criteria
 from builder.tokens import Token

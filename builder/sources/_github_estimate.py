@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.errors import InfrastructureError, UnknownNameError
-from builder.github_client import GithubClient, TooLargeError
+from builder.github_answers import TooLargeError
+from builder.github_client import GithubClient
 from builder.sources import _github_queries as queries
 
 _AT_A_TIME = 20

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from builder.errors import InfrastructureError, UnknownNameError, WorkspaceError
-from builder.github_client import TRIES, Answer, GithubClient, TooLargeError
+from builder.github_answers import Answer, TooLargeError
+from builder.github_client import TRIES, GithubClient
 from builder.rawpages import RawPage, RawPages
 from builder.sources import _github_queries as queries
 from builder.sources._github_walks import Connection, Enough, PageSize, seen_until, walks
