@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 from builder.errors import Rejected, RepositoryError
 from builder.gitbundle import write_bundle
@@ -117,13 +118,39 @@ class Repository:
 
     def read_file(self, commit: Sha, path: str) -> bytes | None:
         """The content of a regular file, or None where the commit has none at that path (also: a link, a folder)."""
-        what = f"read {path} of commit {commit}"
-        listed = self._run("ls-tree", "-z", commit, "--", as_argument(path), what=what)
+        return self.read_files(commit, [path]).get(path)
+
+    def read_files(self, commit: Sha, paths: Iterable[str]) -> dict[str, bytes]:
+        """The contents of those paths that are regular files of the commit; two processes for any number of them."""
+        wanted = {encoded(path): path for path in paths}
+        if not wanted:
+            return {}  # git would list everything
+        what = f"read {', '.join(wanted.values())} of commit {commit}"
+        listed = self._run("ls-tree", "-z", commit, "--", *map(as_argument, wanted.values()), what=what)
+        found: dict[str, str] = {}
         for entry in listed.split(b"\0"):
             details, _, name = entry.partition(b"\t")
-            if name == encoded(path) and details.startswith(b"100"):
-                return self._run("cat-file", "blob", details.split()[2].decode("ascii"), what=what)
-        return None
+            if name in wanted and details.startswith(b"100"):
+                found[wanted[name]] = details.split()[2].decode("ascii")
+        contents = self._contents(found.values(), what) if found else {}
+        return {path: contents[sha] for path, sha in found.items()}
+
+    def _contents(self, blobs: Iterable[Sha], what: str) -> dict[Sha, bytes]:
+        """What the blobs hold, by id."""
+        ids = list(dict.fromkeys(blobs))
+        with tempfile.TemporaryFile() as listed:
+            listed.write("".join(f"{sha}\n" for sha in ids).encode("ascii"))
+            listed.seek(0)
+            output = self._run("cat-file", "--batch=%(objectsize)", stdin=listed, what=what)
+        contents, position = {}, 0
+        for sha in ids:
+            line, _, _ = output[position : position + 100].partition(b"\n")
+            if not line.isdigit():
+                raise explained(GitFailed(128, f"missing blob {sha}"), what, self.path)
+            start = position + len(line) + 1
+            contents[sha] = output[start : start + int(line)]
+            position = start + int(line) + 1
+        return contents
 
     def list_files(self, commit: Sha, under: str = "") -> list[str]:
         """All paths of the commit (submodules and links too) below the folder `under`, in git's order."""
@@ -243,8 +270,8 @@ class Repository:
         except GitFailed as error:
             raise explained(error, f"read the history of {rev}", self.path) from error
 
-    def _run(self, *arguments: str, what: str) -> bytes:
+    def _run(self, *arguments: str, what: str, stdin: IO[bytes] | None = None) -> bytes:
         try:
-            return self._git.run(*arguments)
+            return self._git.run(*arguments, stdin=stdin)
         except GitFailed as error:
             raise explained(error, what, self.path) from error

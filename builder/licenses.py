@@ -40,11 +40,11 @@ _HEAD = 6000  # characters; later ones are licences of bundled parts
 
 def license_at(repository: Repository, commit: Sha) -> str:
     """By the words of the licence file in the root, else by an SPDX identifier in `pyproject.toml`."""
+    contents = repository.read_files(commit, (*LICENSE_FILES, "pyproject.toml"))
     for name in LICENSE_FILES:
-        content = repository.read_file(commit, name)
-        if content and (found := license_of(content.decode("utf-8", "replace"))):
+        if name in contents and (found := license_of(contents[name].decode("utf-8", "replace"))):
             return found
-    declared = _DECLARED.search((repository.read_file(commit, "pyproject.toml") or b"").decode("utf-8", "replace"))
+    declared = _DECLARED.search(contents.get("pyproject.toml", b"").decode("utf-8", "replace"))
     return declared.group(1) if declared else ""
 
 

@@ -79,11 +79,12 @@ def _by_rule(repository: Repository, commit: Sha, rule: VersionRule, run_command
 
 
 def _declared(repository: Repository, commit: Sha, project: str) -> str | None:
-    packages = [(path, _IN_PACKAGE) for path in _package_files(repository.list_files(commit), project)]
-    for path, pattern in (*packages, *_DECLARED):
-        if found := _first_group(pattern, repository.read_file(commit, path)):
+    for path in _package_files(repository.list_files(commit), project):
+        if found := _first_group(_IN_PACKAGE, repository.read_file(commit, path)):
             return found
-    return None
+    contents = repository.read_files(commit, [path for path, _ in _DECLARED])
+    declared = (_first_group(pattern, contents.get(path)) for path, pattern in _DECLARED)
+    return next(filter(None, declared), None)
 
 
 def _package_files(paths: Sequence[str], project: str) -> list[str]:

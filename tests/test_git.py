@@ -371,6 +371,9 @@ def test_files_with_any_name_are_read(tmp_path: Path) -> None:
     for path, entry in tree.items():
         expected = None if entry.mode == "120000" else entry.data
         assert repository.read_file(sha, path) == expected
+    regular = {path: entry.data for path, entry in tree.items() if entry.mode != "120000"}
+    assert repository.read_files(sha, [*tree, "src", "nothing", "*.py"]) == regular
+    assert repository.read_files(sha, []) == {}
     assert repository.read_file(sha, "src") is None
     assert repository.read_file(sha, "nothing") is None
     assert repository.read_file(sha, "*.py") is None
