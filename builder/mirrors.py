@@ -143,7 +143,9 @@ class Mirror:
                 (self.path / folder).mkdir(parents=True, exist_ok=True)
             if not (self.path / "HEAD").exists():
                 (self.path / "HEAD").write_text("ref: refs/heads/main\n")
-        quoted = json.dumps(self._remote.url)  # git's strings escape as JSON's do, for what a URL may hold
+        quoted = json.dumps(
+            self._remote.url, ensure_ascii=False
+        )  # git's strings escape as JSON's do, for what a URL may hold
         files.write_file(self.path / "config", _CONFIG.format(url=quoted).encode("utf-8"))
 
     def _set_head(self) -> None:

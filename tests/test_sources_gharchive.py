@@ -17,7 +17,7 @@ from history_factory import START, Story
 
 from builder.errors import IncompleteHarvestError, SettingsError, UnknownNameError, UsageError, WorkspaceError
 from builder.models import PullRequest, Sha
-from builder.protocols import HarvestRequest
+from builder.protocols import Access, HarvestRequest
 from builder.sources import _archive_pass, gharchive
 from builder.sources._archive_events import Kind
 from builder.sources._archive_files import lines
@@ -94,6 +94,19 @@ def test_a_merge_becomes_a_record_with_its_issue(tmp_path: Path, sha: dict[str, 
     assert [(link.number, link.source) for link in found.links] == [(1, "body")]
     (told,) = found.issues
     assert (told.title, told.body, told.created_at, told.body_as_of) == ("Broken", "It breaks.", START, hours(1))
+
+
+def test_without_a_clone_the_source_makes_one(tmp_path: Path, sha: dict[str, Sha]) -> None:
+    """Whoever harvests hundreds of repositories from an archive has no clones of them."""
+    archive(tmp_path, merged(2, 9, sha["squash"]))
+    access = Access(clone_url=f"file://{tmp_path / 'r'}")
+    (found,) = harvested(tmp_path, git_dir=None, access=access)
+    assert found.merge_commit == sha["squash"]
+    assert found.git_dir == str(tmp_path / "clones/o__n.git")
+    (named,) = harvested(tmp_path)
+    assert [commit.sha for commit in found.commits] == [commit.sha for commit in named.commits]
+    (again,) = harvested(tmp_path, git_dir=None, replay=True)
+    assert again == found
 
 
 def test_t05_the_issue_is_what_it_was_when_the_pull_request_was_opened(tmp_path: Path, sha: dict[str, Sha]) -> None:
