@@ -156,8 +156,14 @@ def _parts(change: _Change, config: RepoConfig) -> patches.SplitPatch:
 
 
 def _check_applies(repository: Repository, base_commit: Sha, parts: patches.SplitPatch, tree: Sha) -> None:
-    """That the parts apply is the promise of every row: prove it, in both orders, down to the resulting tree."""
-    for order in ((parts.patch, parts.test_patch), (parts.test_patch, parts.patch)):
+    """That the parts apply in either order is the promise of every row: prove it, down to the resulting tree.
+
+    Parts that have nothing to do with each other need no second proof.
+    """
+    orders: list[tuple[bytes, ...]] = [(parts.patch, parts.test_patch), (parts.test_patch, parts.patch)]
+    if patches.independent(parts):
+        orders = [(parts.patch + parts.test_patch,)]
+    for order in orders:
         if repository.apply(base_commit, *order) != tree:
             raise Rejected(Reason.PATCH_FAILED, "patch and test_patch together are not the merged change")
 

@@ -7,7 +7,7 @@ The format is that of `git diff` ("Generating patch text with -p", git-diff(1));
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from builder.errors import Rejected
@@ -84,6 +84,17 @@ def split(diff: bytes, is_test: Callable[[str], bool]) -> SplitPatch:
     )
 
 
+def independent(parts: SplitPatch) -> bool:
+    """Whether no path of one part is a path of the other, or a folder of one.
+
+    Then git applies each section by its own path alone, so the order of the parts does not matter.
+    """
+    source, tests = (
+        {path for each in sections(part) for path in _both(each)} for part in (parts.patch, parts.test_patch)
+    )
+    return source.isdisjoint(tests | _folders(tests)) and tests.isdisjoint(_folders(source))
+
+
 def statistics(patch: bytes) -> PatchStats:
     """Counts as in SWE-Gym's Table 2. A file that changes its type is an edited one, though git removes and adds it."""
     found = sections(patch)
@@ -119,6 +130,15 @@ def added_lines(diff: bytes) -> dict[str, list[str]]:
         for section in sections(diff)
         if section.new_path is not None
     }
+
+
+def _both(section: FileSection) -> Iterator[str]:
+    yield from filter(None, (section.old_path, section.new_path))
+
+
+def _folders(paths: Iterable[str]) -> set[str]:
+    """Every folder that a path lies in."""
+    return {path[:end] for path in paths for end, letter in enumerate(path) if letter == "/"}
 
 
 def _is_text_file(section: FileSection) -> bool:

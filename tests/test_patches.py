@@ -156,3 +156,26 @@ def test_something_that_is_no_git_diff_is_turned_down() -> None:
     """A plain diff, or an error page, is taken for an empty change."""
     with pytest.raises(Rejected, match="not a git diff"):
         patches.sections(b"--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "tests", "expected"),
+    [
+        (["a.py", "b/c.py"], ["tests/test_a.py", "b/test_c.py"], True),
+        (["a.py"], ["a.py"], False),
+        (["tool"], ["tool/test_x.py"], False),
+        (["tool/x.py"], ["tool"], False),
+        (["tool"], ["tools/test_x.py"], True),
+        ([], ["test_x.py"], True),
+    ],
+)
+def test_parts_that_meet_are_not_independent(source: list[str], tests: list[str], expected: bool) -> None:
+    """A file that becomes a folder of tests: the tests apply only after it is gone."""
+    parts = patches.SplitPatch(*(b"".join(map(new_file, paths)) for paths in (source, tests)))
+    assert patches.independent(parts) == expected
+
+
+def new_file(path: str) -> bytes:
+    name = path.encode()
+    head = b"diff --git a/%s b/%s\nnew file mode 100644\nindex %s..%s\n" % (name, name, b"0" * 40, b"1" * 40)
+    return head + b"--- /dev/null\n+++ b/%s\n@@ -0,0 +1 @@\n+x\n" % name
