@@ -30,6 +30,16 @@ def write_file(path: Path, data: bytes) -> None:
             raise
 
 
+def append(path: Path | None, data: bytes) -> None:
+    """Add to a file, its directories made; nothing without a path. Raises DiskFullError, WorkspaceError."""
+    if path is None:
+        return
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as stream:
+            stream.write(data)
+
+
 @contextmanager
 def disk_errors(path: Path, *, hint: str = _FREE_SOME) -> Iterator[None]:
     """Name what goes wrong while writing below `path`: DiskFullError with the hint, or WorkspaceError."""

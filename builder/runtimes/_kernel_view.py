@@ -16,8 +16,8 @@ from pathlib import Path
 _SHARED_MEMORY_PART = 4
 _OTHER_MEMORY_BYTES = 64 * 1024**2
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_READ_ONLY = ("bus", "fs", "irq", "mtrr", "pressure", "sys", "sysrq-trigger")
-_COVERED = (
+READ_ONLY = ("bus", "fs", "irq", "mtrr", "pressure", "sys", "sysrq-trigger")
+COVERED = (
     "acpi",
     "asound",
     "iomem",
@@ -66,10 +66,10 @@ def arguments(root: Path, *, memory_bytes: int, proc: Path = Path("/proc")) -> l
 
 def _settings(root: Path, proc: Path) -> list[str]:
     options = []
-    for name in _READ_ONLY:
+    for name in READ_ONLY:
         if (proc / name).exists():
             options += ["--ro-bind", f"/proc/{name}", f"/proc/{name}"]
-    for name in _COVERED:
+    for name in COVERED:
         if (proc / name).exists():
             cover = str(root / "nothing") if (proc / name).is_dir() else "/dev/null"
             options += ["--ro-bind", cover, f"/proc/{name}"]

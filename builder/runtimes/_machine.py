@@ -60,7 +60,8 @@ _INDEX_NAMES = (
     "PIP_INDEX_URL",
     "PIP_EXTRA_INDEX_URL",
 )
-_CA_NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+CA_FILE_NAMES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+_CA_NAMES = (*CA_FILE_NAMES, "SSL_CERT_DIR")
 
 _IDENTITY = {
     "passwd": f"root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:1000:1000::{HOME}:/bin/bash\n",
@@ -91,6 +92,13 @@ def write_tools(directory: Path, python: Interpreter) -> None:
         path.write_text(f'#!/bin/sh\nexec {shlex.quote(str(python.executable))} "$@"\n', encoding="utf-8")
         path.chmod(0o755)
     (directory / Path(UV).name).touch()
+
+
+def uv_program() -> Path:
+    """The program of the `uv` distribution."""
+    import uv
+
+    return Path(uv.find_uv_bin()).resolve()
 
 
 def parent_arguments() -> list[str]:

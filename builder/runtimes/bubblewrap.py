@@ -21,7 +21,7 @@ from typing import IO
 
 from builder import interpreters
 from builder.errors import SandboxError
-from builder.files import disk_errors
+from builder.files import append, disk_errors
 from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits
 from builder.runtimes import (
     _build_failure,
@@ -75,7 +75,7 @@ class BubblewrapRuntime:
         with self._checking:
             if not self._checked:
                 with self._directory() as root:
-                    _bwrap_check.probe(root, _uv())
+                    _bwrap_check.probe(root, _machine.uv_program())
                 self._checked = True
 
     def build(self, image: ImageSpec, *, log: Path | None = None, timeout: float = 3600) -> BuiltImage:
@@ -140,7 +140,7 @@ class BubblewrapRuntime:
         return View(
             root=root,
             python=interpreters.find(image.python),
-            uv=_uv(),
+            uv=_machine.uv_program(),
             lowers=below,
             hidden=_machine.hidden_paths(self._workspace),
             network=network,
@@ -162,7 +162,7 @@ class BubblewrapRuntime:
             _bwrap_command.prepare(view)
             env = {**_BUILD_ENV, **image.env}
             result = BubblewrapSandbox(view, _BUILD_LIMITS, self._closed).exec(image.script, timeout=timeout, env=env)
-            _append(log, result.output)
+            append(log, result.output)
             if not result.ok:
                 raise _build_failure.failure(image, result, timeout)
             size = sum(used_bytes(root / name) for name in MOUNTED)
@@ -255,23 +255,8 @@ class BubblewrapSandbox:
         return _bwrap_process.run(Command(options, words, timeout, limits, self._view.root, self._closed, stdin))
 
 
-def _uv() -> Path:
-    import uv
-
-    return Path(uv.find_uv_bin()).resolve()
-
-
 def _cached(record: LayerRecord) -> BuiltImage:
     return BuiltImage(record.digest, record.bytes, cached=True)
-
-
-def _append(log: Path | None, output: bytes) -> None:
-    if log is None:
-        return
-    with disk_errors(log):
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as file:
-            file.write(output)
 
 
 def _said(result: ExecResult) -> str:
