@@ -58,7 +58,7 @@ COMMON = (
         default=Path("workspace"),
         help="Where state, layers and artefacts are kept.",
     ),
-    option("--runtime", default="auto", help="Where untrusted code runs: auto or bubblewrap."),
+    option("--runtime", default="auto", help="Where untrusted code runs: auto (bubblewrap), bubblewrap or docker."),
     option("--engine", default="local", help="Where our own work is scheduled."),
     option("--workers", type=click.IntRange(min=1), default=None, help="Items worked on at a time. [processors]"),
     option("--data-dir", type=click.Path(path_type=Path), default=None, help="Holds templates/ and instances/."),
@@ -197,6 +197,21 @@ def build_images(repos: tuple[str, ...], instances: tuple[str, ...], settings: S
         chosen = commands.select(opened, repos, instances)
         outcome = commands.build_images(opened, chosen)
         show(settings, views.images(opened.store, chosen), outcome)
+
+
+@cli.command("base-image")
+@click.argument("name", default="builder-base")
+@option("--suite", default="bookworm", help="The release of Debian.")
+@option("--mirror", default="http://deb.debian.org/debian", help="Where its packages are.")
+@option("--package", "packages", multiple=True, help="A further package (repeatable).")
+@option("--from", "reference", default="", help="Adapt this image, NAME@sha256:…, instead of making one.")
+@common
+def base_image(name: str, reference: str, settings: Settings, **origin: Any) -> None:
+    """Make the system that the images of the docker runtime stand on; needs root and debootstrap, but no registry."""
+    from builder import base_images, views
+
+    made = base_images.make(settings, name, base_images.Origin(reference=reference, **origin))
+    show(settings, views.base_image(name, made.id, made.bytes))
 
 
 @cli.command()

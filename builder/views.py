@@ -98,6 +98,11 @@ def estimated(estimates: Sequence[Estimate]) -> View:
     return View(text, [asdict(one) for one in estimates])
 
 
+def base_image(name: str, image_id: str, size_bytes: int) -> View:
+    """The name, id and size of the system image that was made."""
+    return View(f"{name}: {size(size_bytes)}, {image_id}", {"name": name, "id": image_id, "bytes": size_bytes})
+
+
 def images(store: Store, instances: Sequence[TaskInstance]) -> View:
     """For each instance: its environment and what its layer weighs."""
     from builder.jobs import ImageRecord

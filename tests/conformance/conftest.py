@@ -14,9 +14,13 @@ from pathlib import Path
 import pytest
 
 from builder import interpreters, plugins
+from builder.errors import RuntimeMissingError
 from builder.protocols import ImageSpec, Runtime, Sandbox
 
-REAL = [pytest.param("bubblewrap", marks=pytest.mark.sandbox)]
+REAL = [
+    pytest.param("bubblewrap", marks=pytest.mark.sandbox),
+    pytest.param("docker", marks=pytest.mark.integration),
+]
 
 Image = Callable[..., ImageSpec]
 
@@ -27,18 +31,33 @@ KNOWN = {"FOREVER": FOREVER}
 
 
 @pytest.fixture(scope="session", params=REAL)
-def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     """One runtime and one workspace for all tests: what one test leaves behind, another may trip over."""
-    return new_runtime(request.param, tmp_path_factory.mktemp("workspace"))
+    with emptied(new_runtime(request.param, tmp_path_factory.mktemp("workspace"))) as created:
+        yield created
 
 
 @pytest.fixture(scope="session", params=[*REAL, "scripted"])
-def storing_runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runtime:
-    return new_runtime(request.param, tmp_path_factory.mktemp("workspace"))
+def storing_runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    with emptied(new_runtime(request.param, tmp_path_factory.mktemp("workspace"))) as created:
+        yield created
+
+
+@contextlib.contextmanager
+def emptied(created: Runtime) -> Iterator[Runtime]:
+    """What an engine keeps is not in the workspace, so it is removed at the end; that is T62 once more."""
+    yield created
+    created.clean()
+    created.purge()
 
 
 def new_runtime(name: str, workspace: Path) -> Runtime:
+    """Skips the test where the machine lacks what the runtime needs."""
     created: Runtime = plugins.load("runtimes", name).create(workspace)
+    try:
+        created.check()
+    except RuntimeMissingError as error:
+        pytest.skip(str(error))
     return created
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,13 +17,14 @@ import pytest
 from builder.errors import Rejected, SandboxError
 from builder.models import Reason
 from builder.protocols import BuiltImage, ContextFile, ImageSpec, Leftovers, Limits, Runtime
-from conformance.conftest import FOREVER, KNOWN, REAL, Image, new_runtime, processes_named
+from conformance.conftest import FOREVER, KNOWN, REAL, Image, emptied, new_runtime, processes_named
 
 
 @pytest.fixture(params=REAL)
-def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Runtime:
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]:
     """A runtime over a workspace of its own."""
-    return new_runtime(request.param, tmp_path / "workspace")
+    with emptied(new_runtime(request.param, tmp_path / "workspace")) as created:
+        yield created
 
 
 def _shown(runtime: Runtime, image: ImageSpec, script: str) -> str:
@@ -109,7 +111,7 @@ def test_context_files(runtime: Runtime, image: Image, tmp_path: Path) -> None:
     spec = image(
         "cat /context/given >copy; echo >>/context/given || true", context=(ContextFile("given", source, "1"),)
     )
-    assert _shown(runtime, spec, "cat copy; ls -d /context 2>/dev/null") == "context\n"
+    assert _shown(runtime, spec, "cat copy; ls -A /context 2>/dev/null") == "context\n"
     assert source.read_bytes() == b"context\n"
 
 
@@ -119,7 +121,7 @@ def test_cache_is_shared_by_name_only(runtime: Runtime, image: Image) -> None:
     with runtime.start(image(), cache="owner/one") as same, runtime.start(image(), cache="owner/two") as other:
         assert same.exec("cat /cache/file", timeout=10).output == b"mine\n"
         assert other.exec("ls -A /cache", timeout=10).output == b""
-    assert _shown(runtime, image(), "ls -d /cache 2>/dev/null; echo end") == "end\n"
+    assert _shown(runtime, image(), "ls -A /cache 2>/dev/null; echo end") == "end\n"
 
 
 def test_build_environment_ends_with_the_build(runtime: Runtime, image: Image) -> None:
@@ -174,7 +176,7 @@ import sys
 from pathlib import Path
 from builder import interpreters, plugins
 from builder.protocols import ImageSpec
-script = "touch half; echo ready >/cache/ready; sleep " + sys.argv[5]
+script = "touch half; sleep " + sys.argv[5]
 runtime = plugins.load("runtimes", sys.argv[1]).create(Path(sys.argv[2]))
 base = ImageSpec("base", "base", sys.argv[3])
 if sys.argv[4] == "build":
@@ -188,12 +190,9 @@ with runtime.start(ImageSpec("environment", "x", sys.argv[3], base, "true"), cac
 def test_t62_leftovers_of_a_killed_owner(fresh: Runtime, image: Image, tmp_path: Path, stage: str) -> None:
     """T62: catches processes, sandboxes and half-built layers that outlive a `kill -9`."""
     workspace = tmp_path / "workspace"
-    ready = workspace / "cache" / "c" / "ready"
-    ready.parent.mkdir(parents=True)
-    os.mkfifo(ready)
     command = [sys.executable, "-c", _OWNER, fresh.name, str(workspace), image().python, stage, FOREVER]
     with subprocess.Popen(command) as owner:
-        assert ready.read_bytes() == b"ready\n"
+        _wait_until_there(FOREVER)
         assert fresh.clean() == Leftovers(), "what is alive must stay"
         owner.send_signal(signal.SIGKILL)
     left = fresh.clean()
@@ -202,6 +201,12 @@ def test_t62_leftovers_of_a_killed_owner(fresh: Runtime, image: Image, tmp_path:
     assert fresh.clean().sandboxes == 0
     assert [path for path in workspace.rglob("half") if path.is_file()] == []
     _wait_until_gone(FOREVER)
+
+
+def _wait_until_there(word: str) -> None:
+    """Until a sandbox runs `sleep` with this word; the owner's own command line holds it, too."""
+    while not any(b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes()[:6] for pid in processes_named(word)):
+        threading.Event().wait(0.05)
 
 
 def _wait_until_gone(word: str) -> None:
@@ -281,4 +286,4 @@ def test_no_descriptors_are_left_open(runtime: Runtime, image: Image) -> None:
         sandbox.exec("sleep 9", timeout=0.1)
         with pytest.raises(SandboxError):
             sandbox.exec("true", timeout=10, workdir="/missing")
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before

@@ -1,0 +1,173 @@
+"""What a container of ours is made with: no privilege, no network unless asked for, limits, labels to find it by."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from docker.types import LogConfig, Mount
+
+from builder.errors import SandboxError
+from builder.protocols import CACHE_DIR, CONTEXT_DIR, ENV_DIR, ContextFile, Limits
+from builder.runtimes import _kernel_view, _machine
+from builder.runtimes._docker_engine import OWNER, WORKSPACE, Engine, engine_errors
+from builder.runtimes._docker_process import USER
+
+CA_FILE = f"{CONTEXT_DIR}/ca-bundle.pem"
+"""Where a sandbox with network finds the certificates of this machine; never part of an image."""
+_WAIT = "while read -r _; do :; done"
+_MEMORY_FILES = 64 * 1024**2
+_SHARED_MEMORY_PART = 4
+_KERNEL_VIEW = {
+    "MaskedPaths": [
+        *(f"/proc/{name}" for name in _kernel_view.COVERED),
+        "/sys/firmware",
+        "/sys/devices/virtual/powercap",
+    ],
+    "ReadonlyPaths": [f"/proc/{name}" for name in _kernel_view.READ_ONLY],
+}
+"""What the engine covers anyway, and what else Linux tells everyone; see `_kernel_view`."""
+_SCRATCH = ("/tmp", _machine.HOME, CONTEXT_DIR)  # noqa: S108
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A container to be made. `throw_away` places are volumes, so that no layer gets what lies there."""
+
+    image: str
+    workspace: str
+    owner: str
+    limits: Limits
+    network: bool = False
+    cache: str = ""
+    throw_away: bool = False
+    context: Sequence[ContextFile] = ()
+    marks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {WORKSPACE: self.workspace, OWNER: self.owner}
+
+
+def create(engine: Engine, wanted: Wanted) -> str:
+    """Make and start the container; its id. Raises SandboxError, DiskFullError."""
+    with engine_errors("making a sandbox"):
+        made: str = engine.api.create_container(
+            wanted.image,
+            ["/bin/bash", "--noprofile", "--norc", "-c", _WAIT],
+            entrypoint=[],
+            user=USER,
+            hostname=_machine.HOST_NAME,
+            labels=wanted.labels,
+            stdin_open=True,
+            working_dir="/",
+            host_config={**engine.api.create_host_config(**_host(wanted)), **_KERNEL_VIEW},
+        )["Id"]
+        put(engine, made, wanted)
+        engine.api.start(made)
+    return made
+
+
+def put(engine: Engine, container: str, wanted: Wanted) -> None:
+    """Copy the context, and the certificates that a download needs, into the container's throw-away volume."""
+    files = [(file.name, file.path) for file in wanted.context]
+    bundle = certificates(os.environ) if wanted.network else None
+    if bundle is not None:
+        files.append((Path(CA_FILE).name, bundle))
+    if not files:
+        return
+    with tempfile.TemporaryFile() as packed:
+        _pack(files, packed)
+        packed.seek(0)
+        engine.api.put_archive(container, CONTEXT_DIR, packed)
+
+
+def certificates(environment: Mapping[str, str]) -> Path | None:
+    """The file of certificates that this machine trusts beyond the usual, where its environment names one."""
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE"):
+        path = Path(environment.get(name) or "/nonexistent")
+        if path.is_file():
+            return path
+    return None
+
+
+def environment(wanted: Wanted) -> dict[str, str]:
+    """The variables of every command; PATH holds the virtual environment, uv and the image's Python, the system."""
+    own = {
+        "HOME": _machine.HOME,
+        "PATH": f"{ENV_DIR}/bin:{_machine.TOOLS}:/usr/local/bin:/usr/bin:/bin",
+        "VIRTUAL_ENV": ENV_DIR,
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONHASHSEED": "0",
+    }
+    if wanted.cache:
+        own |= {"UV_CACHE_DIR": f"{CACHE_DIR}/uv", "PIP_CACHE_DIR": f"{CACHE_DIR}/pip"}
+    return own | (_network_environment() if wanted.network else {})
+
+
+def _network_environment() -> dict[str, str]:
+    """This machine's settings for downloads, with its certificates where the sandbox has them."""
+    found = _machine.network_environment(os.environ)
+    if certificates(os.environ) is None:
+        return found
+    return {name: CA_FILE if name in _machine.CA_FILE_NAMES else value for name, value in found.items()}
+
+
+def _host(wanted: Wanted) -> dict[str, Any]:
+    limits = wanted.limits
+    return {
+        "network_mode": "bridge" if wanted.network else "none",
+        "dns": None if wanted.network else ["127.0.0.1"],  # Else the machine's own name servers are named.
+        "dns_search": None if wanted.network else ["."],
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": limits.memory_bytes,
+        "memswap_limit": limits.memory_bytes,
+        "pids_limit": limits.processes,
+        "tmpfs": _memory_files(limits),
+        "mounts": _mounts(wanted),
+        "log_config": LogConfig(type=LogConfig.types.NONE),
+    }
+
+
+def _memory_files(limits: Limits) -> dict[str, str]:
+    return {
+        "/run": f"exec,mode=755,uid=1000,gid=1000,size={_MEMORY_FILES}",
+        "/var/tmp": f"exec,mode=1777,size={_MEMORY_FILES}",  # noqa: S108
+        "/dev/shm": f"exec,mode=1777,size={limits.memory_bytes // _SHARED_MEMORY_PART}",  # noqa: S108
+    }
+
+
+def _mounts(wanted: Wanted) -> list[Mount]:
+    places = _SCRATCH if wanted.throw_away else (CONTEXT_DIR,) if wanted.network else ()
+    mounts = [Mount(place, None, labels=wanted.labels) for place in places]
+    if wanted.cache:
+        labels = {WORKSPACE: wanted.workspace}
+        mounts.append(Mount(CACHE_DIR, cache_volume(wanted.workspace, wanted.cache), labels=labels))
+    return mounts
+
+
+def cache_volume(workspace: str, cache: str) -> str:
+    """The name of the volume that holds a repository's downloads."""
+    return f"builder-{workspace}-cache-{cache.replace('/', '__')}"
+
+
+def _pack(files: Sequence[tuple[str, Path]], packed: IO[bytes]) -> None:
+    """A tar of files by the given names, readable for all and owned by root."""
+    try:
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for name, path in files:
+                info = archive.gettarinfo(path.resolve(), name)
+                info.uid = info.gid = 0
+                info.uname = info.gname = ""
+                info.mode, info.mtime = 0o444, 0
+                with path.open("rb") as source:
+                    archive.addfile(info, source)
+    except OSError as error:
+        raise SandboxError(f"the context cannot be read: {error}") from error

@@ -1,0 +1,119 @@
+"""Images of an engine: found by label, made by committing a container, and the bases that they stand on.
+
+An image of ours carries the digest of its recipe, which covers its parents' down to the base, and the workspace that
+built it. A base belongs to the engine: its digest covers the system below it and the interpreter.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docker.errors import ImageNotFound
+
+from builder import __version__
+from builder.errors import RuntimeMissingError, SandboxError
+from builder.interpreters import Interpreter
+from builder.models import digest_of
+from builder.protocols import ENV_DIR, TESTBED, ImageSpec
+from builder.runtimes import _docker_interpreter, _machine
+from builder.runtimes._docker_engine import DIGEST, KIND, WORKSPACE, Engine, engine_errors, labels, remove_container
+
+SYSTEM_IMAGE = "builder-base"
+"""The image that `builder base-image` makes, and that all others stand on unless BUILDER_BASE_IMAGE names another."""
+TITLE = "org.opencontainers.image.title"
+VERSION = "builder.version"
+BASE = "builder.base"
+"""The label with the engine's id of the base that an image stands on."""
+_SYSTEM = "builder.system"
+_LDCONFIG = ["/sbin/ldconfig"]
+_BASE_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Found:
+    """An image of the engine. `layer_bytes` is what its last layer holds."""
+
+    id: str
+    layer_bytes: int
+
+
+def settings() -> dict[str, Any]:
+    """How every image starts: as the ordinary user, in the repository, the environment active."""
+    return {
+        "User": "agent",
+        "WorkingDir": TESTBED,
+        "Cmd": ["/bin/bash"],
+        "Env": [
+            f"PATH={ENV_DIR}/bin:{_machine.TOOLS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            f"VIRTUAL_ENV={ENV_DIR}",
+            "LANG=C.UTF-8",
+            "TZ=UTC",
+            "PYTHONHASHSEED=0",
+        ],
+    }
+
+
+def find(engine: Engine, digest: str, **more: str) -> Found | None:
+    """The image with this digest and these labels. Raises SandboxError."""
+    with engine_errors("looking for an image"):
+        images = engine.api.images(quiet=True, filters={"label": labels({DIGEST: digest, **more})})
+        return Found(images[0], layer_bytes(engine, images[0])) if images else None
+
+
+def layer_bytes(engine: Engine, image: str) -> int:
+    """What the last layer of an image holds, in bytes of file content."""
+    return int(engine.api.history(image)[0]["Size"])  # type: ignore[no-untyped-call]
+
+
+def commit(engine: Engine, container: str, marks: Mapping[str, str], *, repository: str, tag: str) -> Found:
+    """Make an image of what the container has written. Raises SandboxError, DiskFullError."""
+    with engine_errors(f"keeping the image {repository}:{tag}"):
+        made: str = engine.api.commit(
+            container, repository=repository, tag=tag, conf={**settings(), "Labels": dict(marks)}
+        )["Id"]
+        return Found(made, layer_bytes(engine, made))
+
+
+def marks(image: ImageSpec, workspace: str) -> dict[str, str]:
+    """The labels of an image."""
+    own = {DIGEST: image.digest, KIND: image.kind, WORKSPACE: workspace, TITLE: image.name, VERSION: __version__}
+    return {**image.labels, **own}
+
+
+def system_id(engine: Engine, reference: str) -> str:
+    """The id of the system image. Raises RuntimeMissingError if there is none."""
+    with engine_errors(f"looking for the image {reference}"):
+        try:
+            return str(engine.api.inspect_image(reference)["Id"])  # type: ignore[no-untyped-call]
+        except ImageNotFound:
+            raise RuntimeMissingError(
+                f"the engine has no base image {reference}",
+                hint="Run `builder base-image`, or name another with BUILDER_BASE_IMAGE.",
+            ) from None
+
+
+def base(engine: Engine, system: str, python: Interpreter, uv: Path) -> str:
+    """The image with the system and an interpreter; made once per engine. Raises SandboxError, DiskFullError."""
+    digest = digest_of(["base", system, python.version, uv.stat().st_size, settings()])
+    known = find(engine, digest)
+    if known:
+        return known.id
+    with engine_errors("making a base image"):
+        container: str = engine.api.create_container(system, _LDCONFIG, entrypoint=[], user="0:0")["Id"]
+    try:
+        with tempfile.TemporaryFile() as packed, engine_errors("making a base image"):
+            _docker_interpreter.pack(python, uv, packed)
+            packed.seek(0)
+            engine.api.put_archive(container, "/", packed)
+            engine.api.start(container)
+            code = engine.api.wait(container, timeout=_BASE_SECONDS)["StatusCode"]
+        if code:
+            raise SandboxError(f"making a base image: ldconfig ended with {code}")
+        marked = {DIGEST: digest, KIND: "base", _SYSTEM: system, VERSION: __version__}
+        return commit(engine, container, marked, repository=SYSTEM_IMAGE, tag=f"py{python.version}-{digest[:12]}").id
+    finally:
+        remove_container(engine, container)
