@@ -26,6 +26,11 @@ _BUILD_INPUTS = (
 
 _IMPORT = re.compile(r"^\s*(?:from|import)\s+([A-Za-z_][\w.]*)", re.MULTILINE)
 
+INSTANCE_LABEL = "builder.instance"
+ENVIRONMENT_LABEL = "builder.environment"
+LOCK_LABEL = "builder.lock"
+REVISION_LABEL = "org.opencontainers.image.revision"
+
 __all__ = ["base_image", "environment_image", "instance_image"]
 
 
@@ -56,6 +61,7 @@ def environment_image(workshop: Workshop, environment: Environment) -> ImageSpec
         cache=workshop.cache,
         env=dict(spec.test_env),
         system_packages=dict(spec.system_packages),
+        labels=_labels(environment, environment.environment_setup_commit),
     )
 
 
@@ -87,6 +93,7 @@ def instance_image(
         cache=workshop.cache,
         env=dict(environment.spec.test_env),
         system_packages=dict(environment.spec.system_packages),
+        labels={INSTANCE_LABEL: instance_id, **_labels(environment, base_commit)},
     )
 
 
@@ -97,6 +104,15 @@ def _package_values(environment: Environment) -> dict[str, object]:
         "editable_options": _editable_options(spec),
         "build_env": dict(spec.build_env),
         "build_steps": spec.build_steps,
+    }
+
+
+def _labels(environment: Environment, revision: Sha) -> dict[str, str]:
+    """Facts about an image that travel with it; those that others ask for too have the names of OCI annotations."""
+    return {
+        REVISION_LABEL: revision,
+        ENVIRONMENT_LABEL: environment.env_id,
+        LOCK_LABEL: environment.lock.lock_id,
     }
 
 

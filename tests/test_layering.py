@@ -76,6 +76,7 @@ LAYERS: dict[str, set[str]] = {
         "resolve",
         "missing_modules",
         "licenses",
+        "image_names",
         "versions",
         "tokens",
         "quota",

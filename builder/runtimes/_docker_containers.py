@@ -6,7 +6,7 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +15,7 @@ from docker.types import LogConfig, Mount
 from builder.errors import SandboxError
 from builder.protocols import CACHE_DIR, CONTEXT_DIR, ENV_DIR, ContextFile, Limits
 from builder.runtimes import _kernel_view, _machine
-from builder.runtimes._docker_engine import OWNER, WORKSPACE, Engine, engine_errors
+from builder.runtimes._docker_engine import OWNER, WORKSPACE, Engine, container_name, engine_errors
 from builder.runtimes._docker_process import USER
 
 CA_FILE = f"{CONTEXT_DIR}/ca-bundle.pem"
@@ -47,11 +47,10 @@ class Wanted:
     cache: str = ""
     throw_away: bool = False
     context: Sequence[ContextFile] = ()
-    marks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, str]:
-        return {WORKSPACE: self.workspace, OWNER: self.owner}
+        return {WORKSPACE: self.workspace}
 
 
 def create(engine: Engine, wanted: Wanted) -> str:
@@ -63,6 +62,7 @@ def create(engine: Engine, wanted: Wanted) -> str:
             entrypoint=[],
             user=USER,
             hostname=_machine.HOST_NAME,
+            name=container_name(wanted.workspace, wanted.owner),
             labels=wanted.labels,
             stdin_open=True,
             working_dir="/",
@@ -146,10 +146,10 @@ def _memory_files(limits: Limits) -> dict[str, str]:
 
 def _mounts(wanted: Wanted) -> list[Mount]:
     places = _SCRATCH if wanted.throw_away else (CONTEXT_DIR,) if wanted.network else ()
-    mounts = [Mount(place, None, labels=wanted.labels) for place in places]
+    owned = {**wanted.labels, OWNER: wanted.owner}
+    mounts = [Mount(place, None, labels=owned) for place in places]
     if wanted.cache:
-        labels = {WORKSPACE: wanted.workspace}
-        mounts.append(Mount(CACHE_DIR, cache_volume(wanted.workspace, wanted.cache), labels=labels))
+        mounts.append(Mount(CACHE_DIR, cache_volume(wanted.workspace, wanted.cache), labels=wanted.labels))
     return mounts
 
 

@@ -25,6 +25,7 @@ LABEL = "builder."
 """What every label of ours begins with."""
 WORKSPACE = f"{LABEL}workspace"
 OWNER = f"{LABEL}owner"
+"""Of volumes only: what a container carries, an image of it would inherit."""
 DIGEST = f"{LABEL}digest"
 KIND = f"{LABEL}kind"
 
@@ -94,6 +95,16 @@ def exists(engine: Engine, reference: str) -> bool:
         except ImageNotFound:
             return False
     return True
+
+
+def container_name(workspace: str, owner: str) -> str:
+    """What the container of an owner (`_owned`) is called."""
+    return f"builder-{workspace}-{owner}"
+
+
+def container_owner(workspace: str, name: str) -> str:
+    """The owner of the container `name` (with the engine's leading slash), or nothing."""
+    return name.removeprefix("/").removeprefix(container_name(workspace, ""))
 
 
 def remove_container(engine: Engine, container: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from docker.errors import ImageNotFound
 
-from builder import __version__
+from builder import __version__, image_names
 from builder.errors import RuntimeMissingError, SandboxError
 from builder.interpreters import Interpreter
 from builder.models import digest_of
@@ -69,13 +69,19 @@ def layer_bytes(engine: Engine, image: str) -> int:
     return int(engine.api.history(image)[0]["Size"])  # type: ignore[no-untyped-call]
 
 
-def commit(engine: Engine, container: str, marks: Mapping[str, str], *, repository: str, tag: str) -> Found:
-    """Make an image of what the container has written. Raises SandboxError, DiskFullError."""
-    with engine_errors(f"keeping the image {repository}:{tag}"):
+def commit(engine: Engine, container: str, marks: Mapping[str, str], name: str) -> Found:
+    """Make the image `name` of what the container has written. Raises SandboxError, DiskFullError."""
+    repository, _, tag = name.rpartition(":")
+    with engine_errors(f"keeping the image {name}"):
         made: str = engine.api.commit(
             container, repository=repository, tag=tag, conf={**settings(), "Labels": dict(marks)}
         )["Id"]
         return Found(made, layer_bytes(engine, made))
+
+
+def name(image: ImageSpec, workspace: str) -> str:
+    """What people call an image with; a later one of the same name takes it over."""
+    return f"builder-{workspace}/{image.kind}:{image_names.tag(image.name)}"
 
 
 def marks(image: ImageSpec, workspace: str) -> dict[str, str]:
@@ -114,6 +120,6 @@ def base(engine: Engine, system: str, python: Interpreter, uv: Path) -> str:
         if code:
             raise SandboxError(f"making a base image: ldconfig ended with {code}")
         marked = {DIGEST: digest, KIND: "base", _SYSTEM: system, VERSION: __version__}
-        return commit(engine, container, marked, repository=SYSTEM_IMAGE, tag=f"py{python.version}-{digest[:12]}").id
+        return commit(engine, container, marked, f"{SYSTEM_IMAGE}:py{python.version}-{digest[:12]}").id
     finally:
         remove_container(engine, container)

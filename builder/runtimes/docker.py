@@ -34,7 +34,15 @@ from builder.runtimes import (
     _owned,
 )
 from builder.runtimes._docker_containers import Wanted
-from builder.runtimes._docker_engine import OWNER, WORKSPACE, Engine, engine_errors, labels
+from builder.runtimes._docker_engine import (
+    OWNER,
+    WORKSPACE,
+    Engine,
+    container_name,
+    container_owner,
+    engine_errors,
+    labels,
+)
 from builder.runtimes._docker_process import CLOSED, Box
 from builder.runtimes._docker_system import SystemImage
 
@@ -120,16 +128,9 @@ class DockerRuntime:
 
     def clean(self) -> Leftovers:
         """Remove the containers, volumes and half-built layers of processes that are gone."""
-        gone = {
-            prefix: {path.name: path for path in _owned.abandoned(self._sandboxes, prefix)}
-            for prefix in (_SANDBOX, _BUILD)
-        }
-        size = sum(self._remove_owned(name) for names in gone.values() for name in names)
-        for names in gone.values():
-            for path in names.values():
-                _owned.remove_tree(path)
-        self._remove_strays()
-        return Leftovers(len(gone[_SANDBOX]), len(gone[_BUILD]), size)
+        sandboxes, layers = (_owned.abandoned(self._sandboxes, prefix) for prefix in (_SANDBOX, _BUILD))
+        _owned.remove_tree(*sandboxes, *layers)
+        return Leftovers(len(sandboxes), len(layers), self._remove_strays())
 
     def purge(self) -> int:
         """Remove every image and every download of this workspace. Nothing may be running in it."""
@@ -266,26 +267,24 @@ class DockerRuntime:
         if missing or not result.ok:
             raise _build_failure.missing_packages(missing or list(image.system_packages))
 
-    def _remove_owned(self, owner: str) -> int:
-        """Remove the containers of an owner; returns the bytes that they held, at least one for each."""
-        mine = {"label": labels({WORKSPACE: self._workspace, OWNER: owner})}
-        with engine_errors("removing a sandbox"):
-            found = self._engine.api.containers(all=True, filters=mine, size=False)
-        for container in found:
-            _docker_engine.remove_container(self._engine, container["Id"])
-        return len(found)
+    def _remove_owned(self, owner: str) -> None:
+        _docker_engine.remove_container(self._engine, container_name(self._workspace, owner))
 
-    def _remove_strays(self) -> None:
-        """Remove containers and volumes whose owner's directory is gone, too."""
+    def _remove_strays(self) -> int:
+        """Remove containers and volumes whose owner is gone; returns the bytes that the containers had written."""
         mine = {"label": labels({WORKSPACE: self._workspace})}
+        freed = 0
         with engine_errors("removing what was left behind"):
-            for container in self._engine.api.containers(all=True, filters=mine):
-                if not (self._sandboxes / container["Labels"].get(OWNER, "")).exists():
+            for container in self._engine.api.containers(all=True, filters=mine, size=True):
+                owner = container_owner(self._workspace, container["Names"][0])
+                if not (self._sandboxes / owner).exists():
+                    freed += container.get("SizeRw") or 0
                     _docker_engine.remove_container(self._engine, container["Id"])
             for volume in self._engine.api.volumes(filters={**mine, "dangling": True})["Volumes"] or []:
-                owner = (volume["Labels"] or {}).get(OWNER)
-                if owner and not (self._sandboxes / owner).exists():
+                volume_owner = (volume["Labels"] or {}).get(OWNER)
+                if volume_owner and not (self._sandboxes / volume_owner).exists():
                     self._engine.api.remove_volume(volume["Name"])
+        return freed
 
     def _removed(self, image: str) -> bool:
         try:
@@ -337,9 +336,8 @@ class DockerSandbox:
     def keep(self, image: ImageSpec, workspace: str, base: str) -> _docker_images.Found:
         """Make the image of what was written. Raises SandboxError, DiskFullError."""
         marks = {**_docker_images.marks(image, workspace), _docker_images.BASE: base}
-        name = f"builder-{workspace}"
         return _docker_images.commit(
-            self._box.engine, self._box.container, marks, repository=name, tag=image.digest[:40]
+            self._box.engine, self._box.container, marks, _docker_images.name(image, workspace)
         )
 
     def _file_command(self, script: str, path: str, data: bytes, capture: int) -> ExecResult:

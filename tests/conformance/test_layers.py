@@ -176,7 +176,7 @@ import sys
 from pathlib import Path
 from builder import interpreters, plugins
 from builder.protocols import ImageSpec
-script = "touch half; sleep " + sys.argv[5]
+script = "echo half > half; sleep " + sys.argv[5]
 runtime = plugins.load("runtimes", sys.argv[1]).create(Path(sys.argv[2]))
 base = ImageSpec("base", "base", sys.argv[3])
 if sys.argv[4] == "build":

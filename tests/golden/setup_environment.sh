@@ -6,8 +6,8 @@ export UV_NO_CONFIG=1 UV_NO_PROGRESS=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=nev
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PYTHONDONTWRITEBYTECODE=1
 build_git() {
     git -c gc.auto=0 -c maintenance.auto=false -c core.logAllRefUpdates=false -c core.hooksPath=/dev/null \
-        -c core.fsmonitor=false -c fetch.unpackLimit=1 -c fetch.writeCommitGraph=false -c pack.threads=1 \
-        -c transfer.bundleURI=false -c advice.detachedHead=false "$@"
+        -c core.fsmonitor=false -c core.checkStat=minimal -c fetch.unpackLimit=1 -c fetch.writeCommitGraph=false \
+        -c pack.threads=1 -c transfer.bundleURI=false -c advice.detachedHead=false "$@"
 }
 fail() {
     echo "builder: $*" >&2
