@@ -188,13 +188,18 @@ def choose_repositories(
 
 @cli.command("build-images")
 @selection
+@option("--contexts", type=click.Path(path_type=Path, file_okay=False), help="Only write Dockerfiles, with contexts.")
 @common
-def build_images(repos: tuple[str, ...], instances: tuple[str, ...], settings: Settings) -> None:
+def build_images(repos: tuple[str, ...], instances: tuple[str, ...], contexts: Path | None, settings: Settings) -> None:
     """Resolve environments and build the layers of candidate tasks."""
     from builder import commands, session, views
 
     with session.writing(settings) as opened:
         chosen = commands.select(opened, repos, instances)
+        if contexts is not None:
+            outcome = commands.plan(opened, chosen)
+            show(settings, views.contexts(commands.write_contexts(opened, chosen, contexts)), outcome)
+            return
         outcome = commands.build_images(opened, chosen)
         show(settings, views.images(opened.store, chosen), outcome)
 

@@ -75,10 +75,28 @@ def select(session: Session, repos: Sequence[str], ids: Sequence[str]) -> list[T
 
 def build_images(session: Session, instances: Sequence[TaskInstance]) -> Outcome:
     """Plan the environments of candidates and build their layers."""
-    contents.complete(instance.git_dir for instance in _without_environment(session.store, instances))
-    outcome = Outcome([jobs.plan_environments(session, instances)])
+    outcome = plan(session, instances)
     outcome.summaries.append(jobs.build_images(session, prepared(session.store, instances)))
     return outcome
+
+
+def write_contexts(session: Session, instances: Sequence[TaskInstance], directory: Path) -> dict[str, Path]:
+    """Write what `docker build` needs to build the images of candidates with an environment; a directory each."""
+    from builder import dockerfiles
+
+    written = {}
+    for one in prepared(session.store, instances):
+        image = jobs.recipes(session, one).instance
+        templates = jobs.workshop(session, one.instance.repo, one.instance.git_dir).templates
+        system = dockerfiles.system_image()
+        written[one.instance.instance_id] = dockerfiles.write(image, directory, templates, system=system)
+    return written
+
+
+def plan(session: Session, instances: Sequence[TaskInstance]) -> Outcome:
+    """Plan the environments of candidates."""
+    contents.complete(instance.git_dir for instance in _without_environment(session.store, instances))
+    return Outcome([jobs.plan_environments(session, instances)])
 
 
 def _without_environment(store: Store, instances: Iterable[TaskInstance]) -> Iterator[TaskInstance]:

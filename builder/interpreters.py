@@ -159,3 +159,10 @@ def _missing(version: str, failure: str = "") -> Interpreter:
 
 def _found() -> str:
     return ", ".join(one.version for one in installed()) or "none"
+
+
+def uv_program() -> Path:
+    """The program of the `uv` distribution."""
+    import uv
+
+    return Path(uv.find_uv_bin()).resolve()

@@ -24,8 +24,22 @@ ENV_DIR = "/opt/env"
 """Where the virtual environment is; its `bin` comes first on PATH in every command."""
 CONTEXT_DIR = "/context"
 """Where a build finds its context files, read-only."""
+HOME_DIR = "/home/agent"
+"""The home of the ordinary user, `agent`, 1000, whom everything runs as."""
+TOOLS_DIR = "/opt/builder/bin"
+"""Where `python`, `python3`, `python3.X` of the image's interpreter are, and `uv`."""
+UV = f"{TOOLS_DIR}/uv"
+PYTHON_DIR = "/opt/python"
+"""Where an image keeps its interpreter."""
 CACHE_DIR = "/cache"
 """Where a build finds its download cache, private to one repository."""
+
+PATH = f"{ENV_DIR}/bin:{TOOLS_DIR}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""In this order: the virtual environment, uv and the image's Python, the system."""
+SHELL_ENV = {"PATH": PATH, "VIRTUAL_ENV": ENV_DIR, "LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0"}
+"""The variables of every shell in an image, and of every command in a sandbox."""
+CACHE_ENV = {"UV_CACHE_DIR": f"{CACHE_DIR}/uv", "PIP_CACHE_DIR": f"{CACHE_DIR}/pip"}
+"""Of a build with a download cache."""
 
 
 @dataclass(frozen=True)

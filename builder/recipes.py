@@ -36,7 +36,7 @@ class Workshop:
 def base_image(python: str) -> ImageSpec:
     """The layer with system and interpreter; `python` is `3.9`, or exact. Raises InterpreterMissingError."""
     exact = interpreters.find(python).version
-    return ImageSpec(kind="base", name=f"base-py{exact}", python=exact)
+    return ImageSpec(kind="base", name=f"py{exact}", python=exact)
 
 
 def repository_image(workshop: Workshop, base: ImageSpec, commit: Sha, *, submodules: bool = False) -> ImageSpec:

@@ -103,6 +103,12 @@ def base_image(name: str, image_id: str, size_bytes: int) -> View:
     return View(f"{name}: {size(size_bytes)}, {image_id}", {"name": name, "id": image_id, "bytes": size_bytes})
 
 
+def contexts(written: Mapping[str, Path]) -> View:
+    """For each instance: the directory that its image can be built in."""
+    rows = [[instance_id, str(path)] for instance_id, path in written.items()]
+    return View(table(["instance", "directory"], rows), {key: str(path) for key, path in written.items()})
+
+
 def images(store: Store, instances: Sequence[TaskInstance]) -> View:
     """For each instance: its environment and what its layer weighs."""
     from builder.jobs import ImageRecord

@@ -7,8 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from builder import network_settings
 from builder.interpreters import Interpreter
-from builder.protocols import CACHE_DIR, CONTEXT_DIR, ENV_DIR, TESTBED, ContextFile
+from builder.protocols import (
+    CACHE_DIR,
+    CACHE_ENV,
+    CONTEXT_DIR,
+    ENV_DIR,
+    HOME_DIR,
+    SHELL_ENV,
+    TESTBED,
+    TOOLS_DIR,
+    UV,
+    ContextFile,
+)
 from builder.runtimes import _kernel_view, _machine
 
 SCRIPT = "/run/builder/script"
@@ -71,10 +83,10 @@ def arguments(view: View, *, workdir: str, script: Path | None, env: Mapping[str
     """
     options = [*_ISOLATION, *_machine.parent_arguments()]
     options += _kernel_view.arguments(view.root, memory_bytes=memory_bytes)
-    options += ["--bind", str(view.root / "tmp"), "/tmp", "--bind", str(view.root / "home"), _machine.HOME]  # noqa: S108
+    options += ["--bind", str(view.root / "tmp"), "/tmp", "--bind", str(view.root / "home"), HOME_DIR]  # noqa: S108
     options += _machine.system_arguments(view.python.prefix, view.hidden)
     options += _machine.identity_arguments(view.root / "etc")
-    options += ["--ro-bind", str(view.root / "bin"), _machine.TOOLS, "--ro-bind", str(view.uv), _machine.UV]
+    options += ["--ro-bind", str(view.root / "bin"), TOOLS_DIR, "--ro-bind", str(view.uv), UV]
     options += _layers(view)
     options += _inputs(view, script)
     if view.network:
@@ -104,16 +116,7 @@ def _inputs(view: View, script: Path | None) -> list[str]:
 
 
 def _environment(view: View) -> dict[str, str]:
-    """PATH holds, in this order: the virtual environment, uv and the image's Python, the system."""
-    own = {
-        "HOME": _machine.HOME,
-        "PATH": f"{ENV_DIR}/bin:{_machine.TOOLS}:/usr/local/bin:/usr/bin:/bin",
-        "VIRTUAL_ENV": ENV_DIR,
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "PYTHONHASHSEED": "0",
-    }
+    own = {"HOME": HOME_DIR, **SHELL_ENV}
     if view.cache:
-        own["UV_CACHE_DIR"] = f"{CACHE_DIR}/uv"
-        own["PIP_CACHE_DIR"] = f"{CACHE_DIR}/pip"
-    return own | (_machine.network_environment(os.environ) if view.network else {})
+        own |= CACHE_ENV
+    return own | (network_settings.for_downloads(os.environ) if view.network else {})

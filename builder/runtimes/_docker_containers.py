@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from docker.types import LogConfig, Mount
 
+from builder import network_settings
 from builder.errors import SandboxError
-from builder.protocols import CACHE_DIR, CONTEXT_DIR, ENV_DIR, ContextFile, Limits
+from builder.protocols import CACHE_DIR, CACHE_ENV, CONTEXT_DIR, HOME_DIR, SHELL_ENV, ContextFile, Limits
 from builder.runtimes import _kernel_view, _machine
 from builder.runtimes._docker_engine import OWNER, WORKSPACE, Engine, container_name, engine_errors
 from builder.runtimes._docker_process import USER
@@ -32,7 +33,7 @@ _KERNEL_VIEW = {
     "ReadonlyPaths": [f"/proc/{name}" for name in _kernel_view.READ_ONLY],
 }
 """What the engine covers anyway, and what else Linux tells everyone; see `_kernel_view`."""
-_SCRATCH = ("/tmp", _machine.HOME, CONTEXT_DIR)  # noqa: S108
+_SCRATCH = ("/tmp", HOME_DIR, CONTEXT_DIR)  # noqa: S108
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def create(engine: Engine, wanted: Wanted) -> str:
 def put(engine: Engine, container: str, wanted: Wanted) -> None:
     """Copy the context, and the certificates that a download needs, into the container's throw-away volume."""
     files = [(file.name, file.path) for file in wanted.context]
-    bundle = certificates(os.environ) if wanted.network else None
+    bundle = network_settings.certificates(os.environ) if wanted.network else None
     if bundle is not None:
         files.append((Path(CA_FILE).name, bundle))
     if not files:
@@ -87,36 +88,20 @@ def put(engine: Engine, container: str, wanted: Wanted) -> None:
         engine.api.put_archive(container, CONTEXT_DIR, packed)
 
 
-def certificates(environment: Mapping[str, str]) -> Path | None:
-    """The file of certificates that this machine trusts beyond the usual, where its environment names one."""
-    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE"):
-        path = Path(environment.get(name) or "/nonexistent")
-        if path.is_file():
-            return path
-    return None
-
-
 def environment(wanted: Wanted) -> dict[str, str]:
-    """The variables of every command; PATH holds the virtual environment, uv and the image's Python, the system."""
-    own = {
-        "HOME": _machine.HOME,
-        "PATH": f"{ENV_DIR}/bin:{_machine.TOOLS}:/usr/local/bin:/usr/bin:/bin",
-        "VIRTUAL_ENV": ENV_DIR,
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "PYTHONHASHSEED": "0",
-    }
+    """The variables of every command."""
+    own = {"HOME": HOME_DIR, **SHELL_ENV}
     if wanted.cache:
-        own |= {"UV_CACHE_DIR": f"{CACHE_DIR}/uv", "PIP_CACHE_DIR": f"{CACHE_DIR}/pip"}
+        own |= CACHE_ENV
     return own | (_network_environment() if wanted.network else {})
 
 
 def _network_environment() -> dict[str, str]:
     """This machine's settings for downloads, with its certificates where the sandbox has them."""
-    found = _machine.network_environment(os.environ)
-    if certificates(os.environ) is None:
+    found = network_settings.for_downloads(os.environ)
+    if network_settings.certificates(os.environ) is None:
         return found
-    return {name: CA_FILE if name in _machine.CA_FILE_NAMES else value for name, value in found.items()}
+    return {name: CA_FILE if name in network_settings.CA_FILE_NAMES else value for name, value in found.items()}
 
 
 def _host(wanted: Wanted) -> dict[str, Any]:

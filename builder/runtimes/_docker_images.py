@@ -14,18 +14,13 @@ from typing import Any
 
 from docker.errors import ImageNotFound
 
-from builder import __version__, image_names
+from builder import __version__, dockerfiles, image_names, interpreter_archive
 from builder.errors import RuntimeMissingError, SandboxError
 from builder.interpreters import Interpreter
 from builder.models import digest_of
-from builder.protocols import ENV_DIR, TESTBED, ImageSpec
-from builder.runtimes import _docker_interpreter, _machine
+from builder.protocols import SHELL_ENV, TESTBED, ImageSpec
 from builder.runtimes._docker_engine import DIGEST, KIND, WORKSPACE, Engine, engine_errors, labels, remove_container
 
-SYSTEM_IMAGE = "builder-base"
-"""The image that `builder base-image` makes, and that all others stand on unless BUILDER_BASE_IMAGE names another."""
-TITLE = "org.opencontainers.image.title"
-VERSION = "builder.version"
 BASE = "builder.base"
 """The label with the engine's id of the base that an image stands on."""
 _SYSTEM = "builder.system"
@@ -41,19 +36,13 @@ class Found:
     layer_bytes: int
 
 
-def settings() -> dict[str, Any]:
-    """How every image starts: as the ordinary user, in the repository, the environment active."""
+def settings(environment: Mapping[str, str]) -> dict[str, Any]:
+    """How an image starts: as the ordinary user, in the repository, with these variables beyond its parent's."""
     return {
         "User": "agent",
         "WorkingDir": TESTBED,
         "Cmd": ["/bin/bash"],
-        "Env": [
-            f"PATH={ENV_DIR}/bin:{_machine.TOOLS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            f"VIRTUAL_ENV={ENV_DIR}",
-            "LANG=C.UTF-8",
-            "TZ=UTC",
-            "PYTHONHASHSEED=0",
-        ],
+        "Env": [f"{name}={value}" for name, value in environment.items()],
     }
 
 
@@ -69,12 +58,12 @@ def layer_bytes(engine: Engine, image: str) -> int:
     return int(engine.api.history(image)[0]["Size"])  # type: ignore[no-untyped-call]
 
 
-def commit(engine: Engine, container: str, marks: Mapping[str, str], name: str) -> Found:
+def commit(engine: Engine, container: str, marks: Mapping[str, str], name: str, env: Mapping[str, str]) -> Found:
     """Make the image `name` of what the container has written. Raises SandboxError, DiskFullError."""
     repository, _, tag = name.rpartition(":")
     with engine_errors(f"keeping the image {name}"):
         made: str = engine.api.commit(
-            container, repository=repository, tag=tag, conf={**settings(), "Labels": dict(marks)}
+            container, repository=repository, tag=tag, conf={**settings(env), "Labels": dict(marks)}
         )["Id"]
         return Found(made, layer_bytes(engine, made))
 
@@ -86,8 +75,7 @@ def name(image: ImageSpec, workspace: str) -> str:
 
 def marks(image: ImageSpec, workspace: str) -> dict[str, str]:
     """The labels of an image."""
-    own = {DIGEST: image.digest, KIND: image.kind, WORKSPACE: workspace, TITLE: image.name, VERSION: __version__}
-    return {**image.labels, **own}
+    return {**dockerfiles.labels(image), DIGEST: image.digest, KIND: image.kind, WORKSPACE: workspace}
 
 
 def system_id(engine: Engine, reference: str) -> str:
@@ -104,7 +92,7 @@ def system_id(engine: Engine, reference: str) -> str:
 
 def base(engine: Engine, system: str, python: Interpreter, uv: Path) -> str:
     """The image with the system and an interpreter; made once per engine. Raises SandboxError, DiskFullError."""
-    digest = digest_of(["base", system, python.version, uv.stat().st_size, settings()])
+    digest = digest_of(["base", system, python.version, uv.stat().st_size, settings(SHELL_ENV)])
     known = find(engine, digest)
     if known:
         return known.id
@@ -112,14 +100,16 @@ def base(engine: Engine, system: str, python: Interpreter, uv: Path) -> str:
         container: str = engine.api.create_container(system, _LDCONFIG, entrypoint=[], user="0:0")["Id"]
     try:
         with tempfile.TemporaryFile() as packed, engine_errors("making a base image"):
-            _docker_interpreter.pack(python, uv, packed)
+            interpreter_archive.pack(python, uv, packed)
             packed.seek(0)
             engine.api.put_archive(container, "/", packed)
             engine.api.start(container)
             code = engine.api.wait(container, timeout=_BASE_SECONDS)["StatusCode"]
         if code:
             raise SandboxError(f"making a base image: ldconfig ended with {code}")
-        marked = {DIGEST: digest, KIND: "base", _SYSTEM: system, VERSION: __version__}
-        return commit(engine, container, marked, f"{SYSTEM_IMAGE}:py{python.version}-{digest[:12]}").id
+        marked = {DIGEST: digest, KIND: "base", _SYSTEM: system, dockerfiles.VERSION_LABEL: __version__}
+        return commit(
+            engine, container, marked, f"{dockerfiles.SYSTEM_IMAGE}:py{python.version}-{digest[:12]}", SHELL_ENV
+        ).id
     finally:
         remove_container(engine, container)

@@ -52,7 +52,7 @@ def adapt(engine: Engine, reference: str, setup: str, name: str) -> SystemImage:
             said = engine.api.logs(made, tail=1).decode("utf-8", "replace").strip()
         if code:
             raise SandboxError(f"adapting {reference} ended with {code}: {said}")
-        _docker_images.commit(engine, made, {}, f"{name}:latest")
+        _docker_images.commit(engine, made, {}, f"{name}:latest", {})
     finally:
         remove_container(engine, made)
     return _made(engine, name)

@@ -10,15 +10,13 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import builder
+from builder import network_settings
 from builder.interpreters import Interpreter
+from builder.protocols import HOME_DIR, UV
 
-HOME = "/home/agent"
 HOST_NAME = "testbed"
-TOOLS = "/opt/builder/bin"
-UV = f"{TOOLS}/uv"
 
 _PARENTS = ("/etc", "/home", "/opt", "/opt/builder", "/var")
 _ROOT_NAMES = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -42,29 +40,8 @@ _ETC_NAMES = (
     "ssl/openssl.cnf",
 )
 _ETC_PATTERNS = ("java-*",)
-_PROXY_NAMES = (
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-)
-_INDEX_NAMES = (
-    "UV_INDEX_URL",
-    "UV_DEFAULT_INDEX",
-    "UV_INDEX",
-    "UV_EXTRA_INDEX_URL",
-    "PIP_INDEX_URL",
-    "PIP_EXTRA_INDEX_URL",
-)
-CA_FILE_NAMES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
-_CA_NAMES = (*CA_FILE_NAMES, "SSL_CERT_DIR")
-
 _IDENTITY = {
-    "passwd": f"root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:1000:1000::{HOME}:/bin/bash\n",
+    "passwd": f"root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:1000:1000::{HOME_DIR}:/bin/bash\n",
     "group": "root:x:0:\nagent:x:1000:\n",
     "hosts": f"127.0.0.1 localhost {HOST_NAME}\n::1 localhost {HOST_NAME}\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
@@ -92,13 +69,6 @@ def write_tools(directory: Path, python: Interpreter) -> None:
         path.write_text(f'#!/bin/sh\nexec {shlex.quote(str(python.executable))} "$@"\n', encoding="utf-8")
         path.chmod(0o755)
     (directory / Path(UV).name).touch()
-
-
-def uv_program() -> Path:
-    """The program of the `uv` distribution."""
-    import uv
-
-    return Path(uv.find_uv_bin()).resolve()
 
 
 def parent_arguments() -> list[str]:
@@ -142,27 +112,11 @@ def network_arguments(environment: Mapping[str, str]) -> list[str]:
     for path in (Path("/etc/resolv.conf"), Path("/etc/hosts")):
         if path.exists():
             arguments += ["--ro-bind", str(path.resolve()), str(path)]
-    files = {path for name in _CA_NAMES for path in _existing(environment.get(name, ""))}
+    files = {path for name in network_settings.CA_NAMES for path in _existing(environment.get(name, ""))}
     for path in sorted(files):
         if not _is_below(path, [Path("/usr"), *_etc_paths()]):
             arguments += ["--ro-bind", str(path), str(path)]
     return arguments
-
-
-def network_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables of ours that a download needs: proxies, certificates, and index addresses without credentials."""
-    plain = {name: environment[name] for name in (*_PROXY_NAMES, *_CA_NAMES) if environment.get(name)}
-    index = {name: _without_credentials(environment[name]) for name in _INDEX_NAMES if environment.get(name)}
-    return plain | index
-
-
-def _without_credentials(addresses: str) -> str:
-    return " ".join(_anonymous(address) for address in addresses.split())
-
-
-def _anonymous(address: str) -> str:
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else address
 
 
 def _existing(value: str) -> list[Path]:

@@ -42,7 +42,6 @@ _SANDBOX = "sandbox-"
 _FILE_SECONDS = 600.0
 _UNLIMITED = 2**60
 _CHECK_SECONDS = 120.0
-_BUILD_ENV = {"UV_LINK_MODE": "copy", "UV_PYTHON_DOWNLOADS": "never"}
 _BUILD_LIMITS = Limits(memory_bytes=16 * 1024**3, processes=8192, disk_bytes=40 * 1024**3)
 _WRITE = 'mkdir -p -- "${1%/*}/" && cat >"$1"'
 _READ = """
@@ -75,7 +74,7 @@ class BubblewrapRuntime:
         with self._checking:
             if not self._checked:
                 with self._directory() as root:
-                    _bwrap_check.probe(root, _machine.uv_program())
+                    _bwrap_check.probe(root, interpreters.uv_program())
                 self._checked = True
 
     def build(self, image: ImageSpec, *, log: Path | None = None, timeout: float = 3600) -> BuiltImage:
@@ -140,7 +139,7 @@ class BubblewrapRuntime:
         return View(
             root=root,
             python=interpreters.find(image.python),
-            uv=_machine.uv_program(),
+            uv=interpreters.uv_program(),
             lowers=below,
             hidden=_machine.hidden_paths(self._workspace),
             network=network,
@@ -160,7 +159,7 @@ class BubblewrapRuntime:
             view = self._view(image, root, network=image.network, cache=image.cache, below=below)
             view = view.with_context(image.context)
             _bwrap_command.prepare(view)
-            env = {**_BUILD_ENV, **image.env}
+            env = dict(image.env)
             result = BubblewrapSandbox(view, _BUILD_LIMITS, self._closed).exec(image.script, timeout=timeout, env=env)
             append(log, result.output)
             if not result.ok:

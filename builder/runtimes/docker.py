@@ -8,7 +8,6 @@ who owns what (`sandboxes/`), and the locks of builds (`docker/`).
 
 from __future__ import annotations
 
-import os
 import secrets
 import shlex
 import threading
@@ -19,7 +18,7 @@ from pathlib import Path
 import requests
 from docker.errors import DockerException, ImageNotFound, NotFound
 
-from builder import interpreters
+from builder import dockerfiles, interpreters
 from builder.errors import SandboxError
 from builder.files import append, disk_errors, write_file
 from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits
@@ -30,7 +29,6 @@ from builder.runtimes import (
     _docker_images,
     _docker_process,
     _docker_system,
-    _machine,
     _owned,
 )
 from builder.runtimes._docker_containers import Wanted
@@ -50,7 +48,6 @@ _SANDBOX = "sandbox-"
 _BUILD = "build-"
 _FILE_SECONDS = 600.0
 _CHECK_SECONDS = 120.0
-_BUILD_ENV = {"UV_LINK_MODE": "copy", "UV_PYTHON_DOWNLOADS": "never"}
 _BUILD_LIMITS = Limits(memory_bytes=16 * 1024**3, processes=8192, disk_bytes=40 * 1024**3)
 _WRITE = 'mkdir -p -- "${1%/*}/" && cat >"$1"'
 _READ = """
@@ -62,8 +59,7 @@ exit 1
 
 def create(workspace: Path, *, base_image: str = "", **_services: object) -> DockerRuntime:
     """The runtime whose images stand on `base_image`, else BUILDER_BASE_IMAGE, else what `builder base-image` made."""
-    chosen = base_image or os.environ.get("BUILDER_BASE_IMAGE") or _docker_images.SYSTEM_IMAGE
-    return DockerRuntime(workspace, chosen)
+    return DockerRuntime(workspace, base_image or dockerfiles.system_image())
 
 
 class DockerRuntime:
@@ -208,7 +204,7 @@ class DockerRuntime:
         python = interpreters.find(image.python)
         with _owned.locked(self._lock_path("base")):
             system = _docker_images.system_id(self._engine, self._base_image)
-            made = _docker_images.base(self._engine, system, python, _machine.uv_program())
+            made = _docker_images.base(self._engine, system, python, interpreters.uv_program())
         with self._opening:
             self._bases[image.python] = made
         return made
@@ -240,7 +236,7 @@ class DockerRuntime:
                 context=image.context,
             )
             with self._container(wanted) as sandbox:
-                result = sandbox.exec(image.script, timeout=timeout, env={**_BUILD_ENV, **image.env})
+                result = sandbox.exec(image.script, timeout=timeout, env=image.env)
                 append(log, result.output)
                 if not result.ok:
                     raise _build_failure.failure(image, result, timeout)
@@ -336,9 +332,8 @@ class DockerSandbox:
     def keep(self, image: ImageSpec, workspace: str, base: str) -> _docker_images.Found:
         """Make the image of what was written. Raises SandboxError, DiskFullError."""
         marks = {**_docker_images.marks(image, workspace), _docker_images.BASE: base}
-        return _docker_images.commit(
-            self._box.engine, self._box.container, marks, _docker_images.name(image, workspace)
-        )
+        name, env = _docker_images.name(image, workspace), dockerfiles.environment(image)
+        return _docker_images.commit(self._box.engine, self._box.container, marks, name, env)
 
     def _file_command(self, script: str, path: str, data: bytes, capture: int) -> ExecResult:
         if not path.startswith("/") or "\0" in path:

@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import IO
 
 from builder.interpreters import Interpreter
-from builder.runtimes import _machine
+from builder.protocols import PYTHON_DIR, TOOLS_DIR, UV
 
-ROOT = "/opt/python"
 LOADER_SETTING = "/etc/ld.so.conf.d/python.conf"
 _LEFT_OUT = {"site-packages", "dist-packages", "__pycache__", "turtledemo", "idlelib"}
 
 
 def location(version: str) -> str:
     """The interpreter's prefix in an image."""
-    return f"{ROOT}/{version}"
+    return f"{PYTHON_DIR}/{version}"
 
 
 def pack(python: Interpreter, uv: Path, packed: IO[bytes]) -> None:
@@ -32,11 +31,11 @@ def pack(python: Interpreter, uv: Path, packed: IO[bytes]) -> None:
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for path in _files(python):
             _add(archive, path, f"{home}/{path.relative_to(python.prefix)}")
-        _add(archive, uv.resolve(), _machine.UV)
+        _add(archive, uv.resolve(), UV)
         _text(archive, LOADER_SETTING, f"{home}/lib\n", 0o644)
         for name in ("python", "python3", python.executable.name):
             program = shlex.quote(f"{home}/bin/{python.executable.name}")
-            _text(archive, f"{_machine.TOOLS}/{name}", f'#!/bin/sh\nexec {program} "$@"\n', 0o755)
+            _text(archive, f"{TOOLS_DIR}/{name}", f'#!/bin/sh\nexec {program} "$@"\n', 0o755)
 
 
 def _files(python: Interpreter) -> Iterator[Path]:
