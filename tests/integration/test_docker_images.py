@@ -185,15 +185,16 @@ def test_a_shell_at_a_terminal_starts_in_the_repository(place: Place) -> None:
     container = place.engine.containers.create(place.image(INSTANCE).id, tty=True, stdin_open=True, network_mode="none")
     try:
         container.start()
-        answered = container.exec_run(["bash", "-c", LOOK]).output.decode().split()
-        attached = container.attach_socket(params={"stdin": 1, "stdout": 1, "stream": 1})
+        _, answered = container.exec_run(["bash", "-c", LOOK])
+        attached: Any = container.attach_socket(params={"stdin": 1, "stdout": 1, "stream": 1})
         attached._sock.sendall(b"pwd; exit\n")
         container.wait()
         assert "/testbed" in container.logs().decode()
         attached.close()
     finally:
         container.remove(force=True)
-    assert answered[:2] == ["/opt/env/bin/python", "/testbed"]
+    assert isinstance(answered, bytes)
+    assert answered.split()[:2] == [b"/opt/env/bin/python", b"/testbed"]
 
 
 TREE = (
