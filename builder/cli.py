@@ -188,10 +188,19 @@ def choose_repositories(
 
 @cli.command("build-images")
 @selection
+@option("--push", "target", default="", help="Upload the images below this REGISTRY/NAMESPACE.")
+@option("--list-size", is_flag=True, help="Only say what the built images weigh, and what they share.")
 @option("--contexts", type=click.Path(path_type=Path, file_okay=False), help="Only write Dockerfiles, with contexts.")
 @common
-def build_images(repos: tuple[str, ...], instances: tuple[str, ...], contexts: Path | None, settings: Settings) -> None:
-    """Resolve environments and build the layers of candidate tasks."""
+def build_images(
+    repos: tuple[str, ...],
+    instances: tuple[str, ...],
+    target: str,
+    list_size: bool,
+    contexts: Path | None,
+    settings: Settings,
+) -> None:
+    """Resolve environments, build the layers of candidate tasks, and upload them where --push says."""
     from builder import commands, session, views
 
     with session.writing(settings) as opened:
@@ -199,9 +208,14 @@ def build_images(repos: tuple[str, ...], instances: tuple[str, ...], contexts: P
         if contexts is not None:
             outcome = commands.plan(opened, chosen)
             show(settings, views.contexts(commands.write_contexts(opened, chosen, contexts)), outcome)
-            return
-        outcome = commands.build_images(opened, chosen)
-        show(settings, views.images(opened.store, chosen), outcome)
+        elif list_size:
+            show(settings, views.sizes(commands.sizes(opened, chosen)))
+        elif target:
+            outcome = commands.upload(opened, chosen, target)
+            show(settings, views.uploads(opened.store, chosen), outcome)
+        else:
+            outcome = commands.build_images(opened, chosen)
+            show(settings, views.images(opened.store, chosen), outcome)
 
 
 @cli.command("base-image")

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder import contents, jobs, plugins
+from builder import contents, jobs, layer_sizes, plugins, registry
 from builder.errors import (
     IncompleteHarvestError,
     UnknownNameError,
     UsageError,
 )
 from builder.jobs import Prepared, ValidationRecord, ValidationRules
+from builder.layer_sizes import Sizes
 from builder.models import Environment, TaskInstance, ValidationReport
 from builder.pipeline import Summary
 from builder.protocols import Leftovers
@@ -106,13 +107,32 @@ def _without_environment(store: Store, instances: Iterable[TaskInstance]) -> Ite
 def validate(session: Session, instances: Sequence[TaskInstance], rules: ValidationRules) -> Outcome:
     """Validate candidates; environments and layers that are missing are made first."""
     outcome = build_images(session, instances)
-    built = []
-    for one in prepared(session.store, instances):
-        result = session.store.result(IMAGE, one.instance.instance_id)
-        if result and result.value:
-            built.append((one, jobs.ImageRecord.from_json(result.value).image))
-    outcome.summaries.append(jobs.validate_instances(session, built, rules))
+    outcome.summaries.append(jobs.validate_instances(session, built(session.store, instances), rules))
     return outcome
+
+
+def upload(session: Session, instances: Sequence[TaskInstance], target: str) -> Outcome:
+    """Build images and upload them below `target`, REGISTRY/NAMESPACE. Raises UsageError before anything is built."""
+    place = registry.require_target(target)
+    outcome = build_images(session, instances)
+    outcome.summaries.append(jobs.upload_images(session, built(session.store, instances), place))
+    return outcome
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What images weigh where they are built, and, compressed, those that are in a registry."""
+
+    built: Sizes
+    uploaded: Sizes
+
+
+def sizes(session: Session, instances: Sequence[TaskInstance]) -> Measured:
+    """Weigh the built images, and those that were uploaded by their manifests."""
+    images = built(session.store, instances)
+    here = {one.instance.instance_id: session.runtime.layers(jobs.recipes(session, one).instance) for one, _ in images}
+    there = jobs.uploaded_layers(session, list(here))
+    return Measured(layer_sizes.measure(here), layer_sizes.measure(there))
 
 
 def push(settings: Settings, store: Store, target: str, splits: Sequence[str], *, dry_run: bool) -> Push:
@@ -218,6 +238,16 @@ def prepared(store: Store, instances: Iterable[TaskInstance]) -> list[Prepared]:
         result = store.result(ENVIRONMENT, instance.instance_id)
         if result and result.outcome == DONE and result.value:
             found.append(Prepared(instance, Environment.from_json(result.value)))
+    return found
+
+
+def built(store: Store, instances: Iterable[TaskInstance]) -> list[tuple[Prepared, str]]:
+    """The candidates that have an image, with its digest."""
+    found = []
+    for one in prepared(store, instances):
+        result = store.result(IMAGE, one.instance.instance_id)
+        if result and result.value:
+            found.append((one, jobs.ImageRecord.from_json(result.value).image))
     return found
 
 

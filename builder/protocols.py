@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from builder.models import PullRequest, digest_of
 from builder.repo_config import LinkConvention
@@ -150,6 +150,14 @@ class BuiltImage:
 
 
 @dataclass(frozen=True)
+class StoredLayer:
+    """A layer as a runtime or a registry keeps it, `bytes` being its own; a shared layer has one digest."""
+
+    digest: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Leftovers:
     """What killed runs left behind and `clean` removed."""
 
@@ -183,6 +191,9 @@ class Runtime(Protocol):
     ) -> AbstractContextManager[Sandbox]:
         """A fresh sandbox over the built image (built first where needed)."""
 
+    def layers(self, image: ImageSpec) -> tuple[StoredLayer, ...]:
+        """The layers of a built image, lowest first. Raises SandboxError if it is not built."""
+
     def clean(self) -> Leftovers:
         """Remove what earlier, killed runs left behind."""
 
@@ -191,6 +202,17 @@ class Runtime(Protocol):
 
     def close(self) -> None:
         """Kill every running sandbox of this object; their `exec` raises SandboxError, and so does a new `start`."""
+
+
+@runtime_checkable
+class Publisher(Protocol):
+    """What a runtime is, too, whose images registries take."""
+
+    def push(self, image: ImageSpec, reference: str) -> str:
+        """Upload a built image as `HOST/REPOSITORY:TAG`; returns its digest (`sha256:…`), if the engine tells it.
+
+        Layers that the registry has are not sent. Raises TokenMissingError, InfrastructureError.
+        """
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -23,6 +24,7 @@ from docker.errors import DockerException
 
 from builder import __version__
 from builder.errors import InfrastructureError, NetworkMissingError, TokenMissingError, UsageError
+from builder.protocols import StoredLayer
 from builder.quota import Clock, SystemClock
 
 TRIES = 6
@@ -59,20 +61,11 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Blob:
-    """A layer as it is stored, compressed; bytes."""
-
-    digest: str
-    bytes: int
-
-
-@dataclass(frozen=True)
 class Manifest:
-    """What an image consists of. `digest` is of the manifest itself."""
+    """What an image consists of: its layers, compressed, lowest first. `digest` is of the manifest itself."""
 
     digest: str
-    layers: tuple[Blob, ...]
-    config: Blob
+    layers: tuple[StoredLayer, ...]
 
 
 def parse(text: str) -> Reference:
@@ -116,6 +109,7 @@ class Registry:
         self._clock = clock or SystemClock()
         self._tokens: dict[tuple[str, str], str] = {}
         self._schemes: dict[str, str] = {}
+        self._looking = threading.Lock()
 
     def digest(self, reference: Reference) -> str | None:
         """The digest of what a reference names now, or None if it is not there. See `manifest` for errors."""
@@ -135,7 +129,7 @@ class Registry:
         read = _parsed(answer.body, reference)
         if "layers" not in read:
             raise UsageError(f"{reference} is an index of several platforms", hint="Name one of its images by digest.")
-        return Manifest(digest, tuple(_blob(layer) for layer in read["layers"]), _blob(read["config"]))
+        return Manifest(digest, tuple(_layer(described) for described in read["layers"]))
 
     def close(self) -> None:
         self._session.close()
@@ -190,16 +184,19 @@ class Registry:
 
     def _scheme(self, host: str) -> str:
         """As engines do it: this machine's own registry may be without TLS, and no other."""
-        if host not in self._schemes:
-            self._schemes[host] = "https"
-            if _is_loopback(host):
-                try:
-                    self._session.get(f"https://{host}/v2/", timeout=_TIMEOUTS)
-                except requests.exceptions.SSLError as error:
-                    self._schemes[host] = "https" if "CERTIFICATE" in str(error) else "http"
-                except requests.exceptions.ConnectionError:
-                    self._schemes[host] = "http"
-        return self._schemes[host]
+        with self._looking:
+            if host not in self._schemes:
+                self._schemes[host] = "http" if _is_loopback(host) and not self._speaks_tls(host) else "https"
+            return self._schemes[host]
+
+    def _speaks_tls(self, host: str) -> bool:
+        try:
+            self._session.get(f"https://{host}/v2/", timeout=_TIMEOUTS)
+        except requests.exceptions.SSLError as error:
+            return "CERTIFICATE" in str(error)
+        except requests.exceptions.ConnectionError:
+            return False
+        return True
 
     def _exchange(self, method: str, url: str, **given: Any) -> _Answer:
         try:
@@ -270,8 +267,8 @@ def _parsed(body: bytes, reference: Reference) -> dict[str, Any]:
     return read
 
 
-def _blob(described: Mapping[str, Any]) -> Blob:
-    return Blob(str(described["digest"]), int(described["size"]))
+def _layer(described: Mapping[str, Any]) -> StoredLayer:
+    return StoredLayer(str(described["digest"]), int(described["size"]))
 
 
 def _is_host(word: str) -> bool:

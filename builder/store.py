@@ -12,7 +12,7 @@ import hashlib
 import os
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +32,8 @@ CANDIDATE = "candidate"
 ENVIRONMENT = "environment"
 IMAGE = "image"
 VALIDATION = "validation"
-STEPS = (PULL_REQUEST, CANDIDATE, ENVIRONMENT, IMAGE, VALIDATION)
+UPLOAD = "upload"
+STEPS = (PULL_REQUEST, CANDIDATE, ENVIRONMENT, IMAGE, VALIDATION, UPLOAD)
 """The steps that leave results, in order; all keyed by `instance_id`."""
 
 MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = []
@@ -163,6 +164,14 @@ class Store:
                 self._db.executemany(_INSERT_ATTEMPT, [_attempt_row(attempt) for attempt in attempts])
                 finished = [attempt.result for attempt in attempts if attempt.result.outcome != ERROR]
                 self._db.executemany(_INSERT_RESULT, [_result_row(result) for result in finished])
+        except sqlite3.Error as error:
+            raise _explained(error, self.workspace) from error
+
+    def forget(self, step: str, items: Iterable[str]) -> None:
+        """Remove results, so that the step is done again. Raises DiskFullError."""
+        try:
+            with self._db:
+                self._db.executemany("DELETE FROM results WHERE step = ? AND item = ?", [(step, one) for one in items])
         except sqlite3.Error as error:
             raise _explained(error, self.workspace) from error
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from builder.console import seconds, size, table
 from builder.errors import UnknownNameError
-from builder.store import CANDIDATE, DONE, ENVIRONMENT, IMAGE, PULL_REQUEST, REJECTED, STEPS, VALIDATION, Store
+from builder.store import CANDIDATE, DONE, ENVIRONMENT, IMAGE, PULL_REQUEST, REJECTED, STEPS, UPLOAD, VALIDATION, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from builder.commands import Outcome
+    from builder.commands import Measured, Outcome
     from builder.diagnosis import Finding
     from builder.models import TaskInstance
     from builder.protocols import Leftovers
@@ -50,7 +50,11 @@ def status(store: Store) -> View:
         [repo, *(seen[f"{step} {DONE}"] for step in STEPS)] for repo, seen in sorted(by_repo.items())
     ]
     totals = ["all", *(sum(row[column] for row in rows) for column in range(1, len(STEPS) + 1))]
-    text = [table(["repository", "changes", "candidates", "environments", "images", "validated"], [*rows, totals])]
+    text = [
+        table(
+            ["repository", "changes", "candidates", "environments", "images", "validated", "uploaded"], [*rows, totals]
+        )
+    ]
     if reasons:
         shown = [[step, reason, number] for (step, reason), number in sorted(reasons.items())]
         text.append(table(["rejected at", "reason", "number"], shown))
@@ -124,6 +128,38 @@ def images(store: Store, instances: Sequence[TaskInstance]) -> View:
             rows.append([instance.instance_id, f"{result.reason}: {_first_line(result.detail)}", "", ""])
             data.append({"instance_id": instance.instance_id, "reason": result.reason, "detail": result.detail})
     return View(table(["instance", "environment", "environment size", "instance size"], rows), data)
+
+
+def sizes(measured: Measured) -> View:
+    """For each instance what its image weighs, alone and beyond what it shares; and all together."""
+    rows, data = [], []
+    for instance_id, here in measured.built.images.items():
+        there = measured.uploaded.images.get(instance_id)
+        shown = [size(there.total), size(there.unique)] if there else ["", ""]
+        rows.append([instance_id, size(here.total), size(here.unique), *shown])
+        data.append({"instance_id": instance_id, **asdict(here), "uploaded": asdict(there) if there else None})
+    lines = [table(["instance", "image", "of its own", "in the registry", "of its own"], rows), ""]
+    for place, found in (("here", measured.built), ("in the registry, compressed", measured.uploaded)):
+        if found.images:
+            number, alone = len(found.images), size(found.separate)
+            lines.append(f"{number} images {place}: {size(found.stored)}; {alone} if none shared a layer")
+    kinds = {"built": measured.built, "uploaded": measured.uploaded}
+    totals = {kind: {"stored": found.stored, "separate": found.separate} for kind, found in kinds.items()}
+    return View("\n".join(lines), {"images": data, **totals})
+
+
+def uploads(store: Store, instances: Sequence[TaskInstance]) -> View:
+    """For each instance: the reference of its image by digest, or why it has none."""
+    from builder.jobs import UploadRecord
+
+    rows, data = [], []
+    for instance in instances:
+        found = store.result(UPLOAD, instance.instance_id)
+        if found and found.value:
+            record = UploadRecord.from_json(found.value)
+            rows.append([instance.instance_id, size(record.bytes), record.reference])
+            data.append(record.model_dump(mode="json"))
+    return View(table(["instance", "compressed", "image"], rows), data)
 
 
 def validations(store: Store, instances: Sequence[TaskInstance]) -> View:
@@ -201,6 +237,7 @@ def _facts(step: str, value: str | None) -> list[str]:
         ),
         ENVIRONMENT: ("env_id", "environment_setup_commit"),
         IMAGE: ("image", "environment_bytes", "layer_bytes"),
+        UPLOAD: ("reference", "tag", "bytes"),
         PULL_REQUEST: ("title", "source", "how_merged", "merged_at"),
     }
     import json

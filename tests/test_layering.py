@@ -80,6 +80,7 @@ LAYERS: dict[str, set[str]] = {
         "interpreter_archive",
         "network_settings",
         "dockerfiles",
+        "layer_sizes",
         "versions",
         "tokens",
         "quota",

@@ -7,23 +7,33 @@ built it. A base belongs to the engine: its digest covers the system below it an
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from docker.errors import ImageNotFound
 
-from builder import __version__, dockerfiles, image_names, interpreter_archive
-from builder.errors import RuntimeMissingError, SandboxError
+from builder import __version__, dockerfiles, image_names, interpreter_archive, registry
+from builder.errors import BuilderError, RuntimeMissingError, SandboxError, TokenMissingError
 from builder.interpreters import Interpreter
 from builder.models import digest_of
-from builder.protocols import SHELL_ENV, TESTBED, ImageSpec
-from builder.runtimes._docker_engine import DIGEST, KIND, WORKSPACE, Engine, engine_errors, labels, remove_container
+from builder.protocols import SHELL_ENV, TESTBED, ImageSpec, StoredLayer
+from builder.runtimes._docker_engine import (
+    DIGEST,
+    KIND,
+    WORKSPACE,
+    Engine,
+    engine_errors,
+    explained,
+    labels,
+    remove_container,
+)
 
 BASE = "builder.base"
 """The label with the engine's id of the base that an image stands on."""
 _SYSTEM = "builder.system"
+_UNAUTHORIZED = ("unauthorized", "authentication required", "denied", "no basic auth credentials")
 _LDCONFIG = ["/sbin/ldconfig"]
 _BASE_SECONDS = 300
 
@@ -76,6 +86,47 @@ def name(image: ImageSpec, workspace: str) -> str:
 def marks(image: ImageSpec, workspace: str) -> dict[str, str]:
     """The labels of an image."""
     return {**dockerfiles.labels(image), DIGEST: image.digest, KIND: image.kind, WORKSPACE: workspace}
+
+
+def push(engine: Engine, image: str, reference: str) -> str:
+    """Upload an image under a name, which it has only meanwhile. See `protocols.Publisher.push` for errors."""
+    name, _, tag = reference.rpartition(":")
+    host = reference.partition("/")[0]
+    with engine_errors(f"uploading {reference}"):
+        engine.api.tag(image, name, tag, force=True)
+        try:
+            # A failure is told in the stream, not raised.
+            lines = engine.api.push(name, tag, stream=True, decode=True, auth_config=registry.credentials(host))
+            said = list(cast("Iterable[dict[str, Any]]", lines))
+        finally:
+            if len(engine.api.inspect_image(image)["RepoTags"]) > 1:  # type: ignore[no-untyped-call]
+                engine.api.remove_image(reference, noprune=True)
+    failures = [str(line["error"]) for line in said if "error" in line]
+    if failures:
+        raise _refused(reference, failures[0])
+    digests = [line["aux"]["Digest"] for line in said if "Digest" in line.get("aux", {})]
+    return str(digests[-1]) if digests else ""
+
+
+def _refused(reference: str, said: str) -> BuilderError:
+    host = reference.partition("/")[0]
+    if any(word in said.lower() for word in _UNAUTHORIZED):
+        return TokenMissingError(f"{host} refuses {reference}: {said}", hint=f"Run `docker login {host}`.")
+    return explained(f"uploading {reference}", said)
+
+
+def last_layer(engine: Engine, image: str) -> StoredLayer:
+    """The uppermost layer of an image. Raises SandboxError."""
+    with engine_errors(f"looking at {image}"):
+        digests = engine.api.inspect_image(image)["RootFS"]["Layers"]  # type: ignore[no-untyped-call]
+        return StoredLayer(digests[-1], layer_bytes(engine, image))
+
+
+def system(engine: Engine, reference: str) -> StoredLayer:
+    """All layers of the system image as one. Raises RuntimeMissingError if there is none."""
+    found = system_id(engine, reference)
+    with engine_errors(f"looking at {reference}"):
+        return StoredLayer(found, int(engine.api.inspect_image(found)["Size"]))  # type: ignore[no-untyped-call]
 
 
 def system_id(engine: Engine, reference: str) -> str:

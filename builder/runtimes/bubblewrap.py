@@ -22,7 +22,7 @@ from typing import IO
 from builder import interpreters
 from builder.errors import SandboxError
 from builder.files import append, disk_errors
-from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits
+from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits, StoredLayer
 from builder.runtimes import (
     _build_failure,
     _bwrap_check,
@@ -104,6 +104,15 @@ class BubblewrapRuntime:
             view = self._view(image, root, network=network, cache=cache, below=self._layers.directories(image))
             _bwrap_command.prepare(view)
             yield BubblewrapSandbox(view, limits or Limits(), self._closed)
+
+    def layers(self, image: ImageSpec) -> tuple[StoredLayer, ...]:
+        """See `protocols.Runtime.layers`. The base is the machine as it is, and weighs nothing."""
+        if image.kind == "base":
+            return (StoredLayer(image.digest, 0),)
+        record = self._layers.find(image.digest)
+        if record is None:
+            raise SandboxError(f"the image of {image.name} is not built")
+        return (*(self.layers(image.parent) if image.parent else ()), StoredLayer(image.digest, record.bytes))
 
     def clean(self) -> Leftovers:
         """Remove the sandboxes and half-built layers of processes that are gone."""

@@ -21,7 +21,7 @@ from docker.errors import DockerException, ImageNotFound, NotFound
 from builder import dockerfiles, interpreters
 from builder.errors import SandboxError
 from builder.files import append, disk_errors, write_file
-from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits
+from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits, StoredLayer
 from builder.runtimes import (
     _build_failure,
     _docker_containers,
@@ -121,6 +121,15 @@ class DockerRuntime:
             )
             with self._container(wanted) as sandbox:
                 yield sandbox
+
+    def layers(self, image: ImageSpec) -> tuple[StoredLayer, ...]:
+        """See `protocols.Runtime.layers`. What is below the base counts as one layer."""
+        below = self.layers(image.parent) if image.parent else (_docker_images.system(self._engine, self._base_image),)
+        return (*below, _docker_images.last_layer(self._engine, self._reference(image)))
+
+    def push(self, image: ImageSpec, reference: str) -> str:
+        """See `protocols.Publisher.push`. The engine sends layers side by side, and takes them from its neighbours."""
+        return _docker_images.push(self._engine, self._reference(image), reference)
 
     def clean(self) -> Leftovers:
         """Remove the containers, volumes and half-built layers of processes that are gone."""

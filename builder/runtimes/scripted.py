@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.errors import SandboxError
-from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits
+from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits, StoredLayer
 
 _SUCCESS = ExecResult(0, b"")
 _LIMITS = Limits()
@@ -63,7 +63,8 @@ def create(
 
 
 class ScriptedRuntime:
-    """A `protocols.Runtime` that records: `calls` (all sandboxes), `builds` (images really built), `started`."""
+    """A `protocols.Runtime` that records: `calls` (all sandboxes), `builds` (images really built), `started`,
+    `pushed` (images with their references)."""
 
     name = "scripted"
 
@@ -76,6 +77,7 @@ class ScriptedRuntime:
         self.calls: list[Call] = []
         self.builds: list[ImageSpec] = []
         self.started: list[Start] = []
+        self.pushed: list[tuple[ImageSpec, str]] = []
         self.live = 0
         self._rules = rules
         self._files = files
@@ -112,6 +114,20 @@ class ScriptedRuntime:
         finally:
             with self._lock:
                 self.live -= 1
+
+    def layers(self, image: ImageSpec) -> tuple[StoredLayer, ...]:
+        """A layer weighs as many bytes as its script has characters."""
+        with self._lock:
+            if not any(built.digest == image.digest for built in self.builds):
+                raise SandboxError(f"the image of {image.name} is not built")
+        below = self.layers(image.parent) if image.parent else ()
+        return (*below, StoredLayer(image.digest, len(image.script)))
+
+    def push(self, image: ImageSpec, reference: str) -> str:
+        """Record the upload; the digest is the recipe's."""
+        with self._lock:
+            self.pushed.append((image, reference))
+        return f"sha256:{image.digest}"
 
     def clean(self) -> Leftovers:
         return Leftovers()
