@@ -20,12 +20,26 @@ from builder.pipeline import Summary
 from builder.protocols import Leftovers
 from builder.session import Session
 from builder.settings import Settings
-from builder.store import CANDIDATE, DONE, ENVIRONMENT, IMAGE, PULL_REQUEST, REJECTED, STEPS, VALIDATION, Attempt, Store
+from builder.store import (
+    CANDIDATE,
+    DONE,
+    ENVIRONMENT,
+    IMAGE,
+    PULL_REQUEST,
+    REJECTED,
+    STEPS,
+    UPLOAD,
+    VALIDATION,
+    Attempt,
+    Store,
+)
 
 if TYPE_CHECKING:
+    from builder import rows
     from builder.figures import Funnel
     from builder.publish import Push
     from builder.rows import Row
+    from builder.templating import Templates
 
 
 @dataclass
@@ -52,11 +66,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Validated:
-    """An instance that is a task, with what it was validated in."""
+    """An instance that is a task, with what it was validated in.
+
+    `image` is the reference of just that image in a registry, if it was uploaded.
+    """
 
     instance: TaskInstance
     environment: Environment
     report: ValidationReport
+    image: str
+    platform: str
 
 
 def select(session: Session, repos: Sequence[str], ids: Sequence[str]) -> list[TaskInstance]:
@@ -144,7 +163,7 @@ def push(settings: Settings, store: Store, target: str, splits: Sequence[str], *
     if kind != "dir" or not place:
         raise UsageError(f"{target!r} is not a target for push", hint="Write dir:PATH, for instance dir:./dataset.")
     templates = Templates(settings.templates_dir)
-    verdicts = (publish.validation(one.instance, one.environment, one.report, templates) for one in validated(store))
+    verdicts = (_verdict(one, templates) for one in validated(store))
     published = rows.build_rows(_records(store, CANDIDATE, TaskInstance), verdicts)
     chosen = (row for row in published if not splits or row.split in splits)
     data = publish.DataSet(chosen, funnel(store), Path(place).resolve().name)
@@ -174,10 +193,15 @@ def validated_instance(store: Store, instance_id: str) -> Validated | None:
     candidate, environment, validation = (one.value if one and one.outcome == DONE else None for one in found)
     if not (candidate and environment and validation):
         return None
+    report = ValidationRecord.from_json(validation).report
+    image, upload = (store.result(step, instance_id) for step in (IMAGE, UPLOAD))
+    uploaded = jobs.UploadRecord.from_json(upload.value) if upload and upload.value else None
     return Validated(
         TaskInstance.from_json(candidate),
         Environment.from_json(environment),
-        ValidationRecord.from_json(validation).report,
+        report,
+        uploaded.reference if uploaded and uploaded.image == report.image else "",
+        jobs.ImageRecord.from_json(image.value).platform if image and image.value else "",
     )
 
 
@@ -218,17 +242,24 @@ def funnel(store: Store) -> Funnel:
 
 def published_row(settings: Settings, store: Store, instance_id: str) -> Row | None:
     """The row of a validated instance, else of a candidate, else None."""
-    from builder import publish, rows
+    from builder import rows
     from builder.templating import Templates
 
     one = validated_instance(store, instance_id)
     if one:
-        templates = Templates(settings.templates_dir)
-        return rows.validated_row(publish.validation(one.instance, one.environment, one.report, templates))
+        return rows.validated_row(_verdict(one, Templates(settings.templates_dir)))
     candidate = store.result(CANDIDATE, instance_id)
     if candidate and candidate.outcome == DONE and candidate.value:
         return rows.candidate_row(TaskInstance.from_json(candidate.value))
     return None
+
+
+def _verdict(one: Validated, templates: Templates) -> rows.Validation:
+    from builder import publish
+
+    return publish.validation(
+        one.instance, one.environment, one.report, templates, image=one.image, platform=one.platform
+    )
 
 
 def prepared(store: Store, instances: Iterable[TaskInstance]) -> list[Prepared]:

@@ -91,7 +91,7 @@ class VerdictFigures:
         self.f2p_rules.update(_known(row.f2p_rule))
         self.flags.update(row.flags)
         self.not_lite.update(published.not_lite)
-        self.images_without_registry += row.image is not None and "/" not in row.image
+        self.images_without_registry += row.image is None
 
 
 @dataclass

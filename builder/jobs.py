@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from builder import candidates, facts, image_names, images, registry, validate
+from builder import candidates, facts, image_names, images, platforms, registry, validate
 from builder.environments import Planner
 from builder.errors import InfrastructureError, Rejected, UsageError
 from builder.models import Environment, PullRequest, Record, Sha, TaskInstance, TestRun, ValidationReport, digest_of
@@ -42,6 +42,7 @@ class ImageRecord(Record):
     environment_wall_seconds: float
     environment_cpu_seconds: float
     runtime: str
+    platform: str = ""
 
 
 class UploadRecord(Record):
@@ -139,7 +140,10 @@ def build_images(session: Session, prepared: Sequence[Prepared]) -> Summary:
         key=lambda one: one.instance.instance_id,
         repo=lambda one: one.instance.repo,
         inputs=lambda one: digest_of(
-            [RULES_VERSION, templates, one.environment.digest(), one.instance.base_commit, session.runtime.name]
+            [
+                *(RULES_VERSION, templates, one.environment.digest(), one.instance.base_commit),
+                *(session.runtime.name, platforms.here()),
+            ]
         ),
         work=lambda one, log: _build(session, one, log),
     )
@@ -265,6 +269,7 @@ def _build(session: Session, one: Prepared, log: Path) -> ImageRecord:
         environment_wall_seconds=round(below.wall_seconds, 3),
         environment_cpu_seconds=round(below.cpu_seconds, 3),
         runtime=session.runtime.name,
+        platform=platforms.here(),
     )
 
 

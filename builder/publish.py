@@ -49,10 +49,16 @@ class Push:
 
 
 def validation(
-    instance: TaskInstance, environment: Environment, report: ValidationReport, templates: Templates
+    instance: TaskInstance,
+    environment: Environment,
+    report: ValidationReport,
+    templates: Templates,
+    *,
+    image: str = "",
+    platform: str = "",
 ) -> Validation:
     """A verdict ready for `rows.build_rows`, with the evaluation script that its row carries."""
-    return Validation(instance, environment, report, eval_script(environment, report, templates))
+    return Validation(instance, environment, report, eval_script(environment, report, templates), image, platform)
 
 
 def eval_script(environment: Environment, report: ValidationReport, templates: Templates) -> str:

@@ -191,10 +191,10 @@ class Registry:
 
     def _speaks_tls(self, host: str) -> bool:
         try:
-            self._session.get(f"https://{host}/v2/", timeout=_TIMEOUTS)
+            self._session.get(f"https://{host}/v2/", timeout=_TIMEOUTS[0])
         except requests.exceptions.SSLError as error:
             return "CERTIFICATE" in str(error)
-        except requests.exceptions.ConnectionError:
+        except requests.exceptions.RequestException:
             return False
         return True
 

@@ -67,6 +67,7 @@ class Row(Record):
     flaky_tests: str | None = None
     validated_at: str | None = None
     runtime: str | None = None
+    platform: str | None = None
     flags: tuple[str, ...]
     patch_encoding: str
     patch_files: int
@@ -81,12 +82,18 @@ class Row(Record):
 
 @dataclass(frozen=True)
 class Validation:
-    """A verdict with what it is about, and the text of its evaluation script."""
+    """A verdict with what it is about, and the text of its evaluation script.
+
+    `image` is a reference by digest (T63), if the image that was validated is in a registry; `platform` is what it was
+    built for (`linux/amd64`).
+    """
 
     instance: TaskInstance
     environment: Environment
     report: ValidationReport
     eval_script: str
+    image: str = ""
+    platform: str = ""
 
 
 class PublishedRow(NamedTuple):
@@ -154,7 +161,7 @@ def validated_row(validation: Validation) -> Row:
             "FAIL_TO_PASS": names_json(report.fail_to_pass),
             "PASS_TO_PASS": names_json(report.pass_to_pass),
             "environment_setup_commit": validation.environment.environment_setup_commit,
-            "image": report.image,
+            "image": validation.image or None,
             "eval_script": validation.eval_script,
             "log_parser": log_parser((*report.fail_to_pass, *report.pass_to_pass)),
             "eval_type": "pass_and_fail",
@@ -166,6 +173,7 @@ def validated_row(validation: Validation) -> Row:
             "flaky_tests": names_json(report.flaky_tests),
             "validated_at": utc_text(report.validated_at),
             "runtime": report.runtime,
+            "platform": validation.platform or None,
             "flags": tuple(sorted({*instance.flags, *report.flags})),
         }
     )

@@ -33,18 +33,18 @@ def various() -> list[PublishedRow]:
     environment = validated().environment
     verdicts = [
         Validation(task(1), environment, report(1, flaky_tests=("t.py::test_a", "t.py::test_b")), ""),
-        Validation(latin, environment, report(2, image="registry.example/proj@sha256:0", flags=("needs_network",)), ""),
+        Validation(latin, environment, report(2, flags=("needs_network",)), "", "registry.example/proj@sha256:0"),
         Validation(third, environment, report(3, n_runs=5), ""),
     ]
     return list(build_rows([task(1), latin, third, task(4)], verdicts))
 
 
 def test_the_card_is_the_golden_one() -> None:
-    """Catches every change of the card; review the difference, then run the tests with UPDATE_GOLDEN=1."""
+    """Catches every change of the card; review the difference, then run the tests with BUILDER_GOLDEN=write."""
     funnel = Funnel(9, 4, 4, 3, {"no_linked_issue": 3, "no_tests_in_patch": 1}, {}, {"flaky": 1})
     text = render_card(TEMPLATES, figures_of(various(), Codebase(files=120, lines=34000)), funnel, "Various | tasks")
     golden = GOLDEN / "dataset_card.md"
-    if os.environ.get("UPDATE_GOLDEN"):
+    if os.environ.get("BUILDER_GOLDEN") == "write":
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")
 

@@ -77,6 +77,7 @@ LAYERS: dict[str, set[str]] = {
         "missing_modules",
         "licenses",
         "image_names",
+        "platforms",
         "interpreter_archive",
         "network_settings",
         "dockerfiles",

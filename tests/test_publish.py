@@ -250,11 +250,11 @@ def test_many_rows_need_little_memory(tmp_path: Path) -> None:
 
 
 def test_the_evaluation_script_is_the_golden_one() -> None:
-    """Catches every change of the script; review the difference, then run the tests with UPDATE_GOLDEN=1."""
+    """Catches every change of the script; review the difference, then run the tests with BUILDER_GOLDEN=write."""
     verdict = report(test_cmd="pytest -q", test_files=("tests/test_a.py", "tests/it's \udce9.py"))
     text = eval_script(environment(test_env={"B": "2 $x", "A": "1"}), verdict, TEMPLATES)
     golden = GOLDEN / "eval.sh"
-    if os.environ.get("UPDATE_GOLDEN"):
+    if os.environ.get("BUILDER_GOLDEN") == "write":
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -27,7 +28,7 @@ def test_the_first_twelve_columns_are_those_of_swe_bench() -> None:
 
 def test_a_validated_row_has_what_swe_bench_s_harness_reads() -> None:
     """Catches a null in a column of `swebench.harness.utils.make_test_spec`, and lists that are not JSON text."""
-    row = validated_row(validated())
+    row = validated_row(replace(validated(), image="registry.example/proj@sha256:0"))
     assert all(getattr(row, name) for name in [*SWE_BENCH[:6], *SWE_BENCH[7:], *HARNESS])
     assert json.loads(row.FAIL_TO_PASS or "") == ["tests/test_parser.py::test_it"]
     assert row.created_at == "2024-01-02T03:04:05Z"
@@ -41,7 +42,15 @@ def test_a_row_that_was_not_run_says_nothing_about_a_run() -> None:
     assert unknown == {
         *("FAIL_TO_PASS", "PASS_TO_PASS", "environment_setup_commit", "image", "eval_script", "log_parser"),
         *("eval_type", "test_cmd", "env_id", "f2p_rule", "n_runs", "flaky_tests", "validated_at", "runtime"),
+        "platform",
     }
+
+
+def test_t63_an_image_that_is_in_no_registry_is_not_named() -> None:
+    """Catches the digest of a recipe where consumers look for something to pull."""
+    assert validated_row(validated()).image is None
+    named = validated_row(replace(validated(), image="registry.example/proj@sha256:0", platform="linux/arm64"))
+    assert (named.image, named.platform) == ("registry.example/proj@sha256:0", "linux/arm64")
 
 
 def test_every_candidate_is_raw_and_only_validated_ones_are_more() -> None:

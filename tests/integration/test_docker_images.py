@@ -2,78 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
-import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 
-from builder.sample import SAMPLE_REPO, create_sample, sample_repo_yaml
+from builder.sample import create_sample
 from builder.store import ENVIRONMENT, IMAGE, Store
+from integration.docker_place import Place
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-ROOT = Path(__file__).parent.parent.parent
 INSTANCE = "sample__pantry-20"
 """Made from a merge into a history that had moved on."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A workspace with the sample validated on the engine, its data directory and the clone."""
-
-    workspace: Path
-    data_dir: Path
-    clone: Path
-    engine: docker.DockerClient
-
-    def run(self, *arguments: str) -> Any:
-        options = ["--workspace", str(self.workspace), "--data-dir", str(self.data_dir), "--workers", "2", "--json"]
-        words = [sys.executable, "-m", "builder", *arguments, "--runtime", "docker", *options]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    def image(self, instance_id: str) -> Any:
-        found = self.engine.images.list(filters={"label": [f"builder.instance={instance_id}", *self._mine()]})
-        assert len(found) == 1
-        return found[0]
-
-    def base_commit(self, instance_id: str) -> str:
-        return str(self.run("show", instance_id)["base_commit"])
-
-    def git(self, *arguments: str) -> str:
-        command = ["git", "--git-dir", str(self.clone), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    def _mine(self) -> list[str]:
-        return [f"builder.workspace={(self.workspace / 'docker/workspace').read_text()}"]
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    root = tmp_path_factory.mktemp("docker")
-    shutil.copytree(ROOT / "templates", root / "data/templates")
-    (root / "data/instances/sample__pantry").mkdir(parents=True)
-    (root / "data/instances/sample__pantry/repo.yaml").write_text(sample_repo_yaml())
-    create_sample(root / "pantry.git")
-    with contextlib.closing(docker.from_env()) as engine:
-        made = Place(root / "workspace", root / "data", root / "pantry.git", engine)
-        made.run("harvest", SAMPLE_REPO, "--git-dir", str(made.clone))
-        made.run("validate")
-        yield made
-        made.run("clean", "--layers")
-        assert not engine.images.list(filters={"label": made._mine()})
 
 
 def test_every_planted_case_gets_the_verdict_it_was_planted_for(place: Place, tmp_path: Path) -> None:
