@@ -185,7 +185,8 @@ def upload_images(session: Session, built: Sequence[tuple[Prepared, str]], targe
     for one in built:
         chains[one[0].environment.env_id].append(one)
     try:
-        session.store.forget(UPLOAD, _lost(session, asked, [step.key(one) for one in built]))
+        done = [step.key(one) for one in built if session.store.digest(UPLOAD, step.key(one)) == step.inputs(one)]
+        session.store.forget(UPLOAD, _lost(session, asked, done))
         return session.pipeline.run(step, chains.values())
     finally:
         asked.close()
