@@ -13,6 +13,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
+from builder import platforms
 from builder.errors import DiskFullError, RuntimeMissingError, SandboxError
 
 _OLDEST_API = (1, 41)
@@ -60,9 +61,19 @@ def connect() -> Engine:
         raise RuntimeMissingError(
             f"the engine speaks API {spoken}", hint="Docker 20.10 or podman 4 is needed, or a newer one."
         )
+    _require_platform(str(information.get("Architecture") or ""))
     root = Path(information.get("DockerRootDir") or "/nonexistent")
     local = client.api.base_url.startswith("http+docker://")
     return Engine(client, root if local and root.is_dir() else None)
+
+
+def _require_platform(machine: str) -> None:
+    """Images get interpreters of this machine, so the engine must be able to run them."""
+    if platforms.of(machine) != platforms.here():
+        raise RuntimeMissingError(
+            f"the engine is for {platforms.of(machine)}, this machine for {platforms.here()}",
+            hint="Build on a machine of the engine's platform, or set DOCKER_HOST to another engine.",
+        )
 
 
 def _require_socket(host: str) -> None:

@@ -293,7 +293,7 @@ class DockerRuntime:
 
     def _removed(self, image: str) -> bool:
         try:
-            self._engine.api.remove_image(image, force=False, noprune=True)
+            self._engine.api.remove_image(image, force=True, noprune=True)  # Whatever names it got in registries.
         except (ImageNotFound, NotFound):
             return True
         except (DockerException, requests.RequestException):
