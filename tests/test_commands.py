@@ -10,10 +10,11 @@ from task_factory import environment, report, task
 
 from builder import commands, harvesting, jobs, session, views
 from builder.errors import UnknownNameError, UsageError
+from builder.layer_sizes import measure
 from builder.models import Reason, Record
-from builder.protocols import HarvestRequest
+from builder.protocols import HarvestRequest, StoredLayer
 from builder.settings import Settings
-from builder.store import CANDIDATE, DONE, ENVIRONMENT, REJECTED, VALIDATION, Attempt, Result
+from builder.store import CANDIDATE, DONE, ENVIRONMENT, REJECTED, UPLOAD, VALIDATION, Attempt, Result
 
 
 def attempt(step: str, item: str, record: Record | None, reason: str = "") -> Attempt:
@@ -110,3 +111,43 @@ def test_views_tell_each_instance_how_far_it_came(opened: session.Session) -> No
     status = views.status(opened.store)
     assert "no_tests_in_patch" in status.text
     assert {row["reason"] for row in status.data["counts"]} == {"", "flaky", "no_tests_in_patch"}
+
+
+def uploaded(opened: session.Session, image: str) -> None:
+    item = task(1).instance_id
+    reference = f"registry.example/tasks/some-org__proj@sha256:{'e' * 64}"
+    record = jobs.UploadRecord(instance_id=item, image=image, reference=reference, tag="registry.example/x:1", bytes=5)
+    opened.store.record(attempt(UPLOAD, item, record))
+
+
+def test_t63_a_row_names_the_image_that_was_validated_and_no_other(opened: session.Session) -> None:
+    """Catches an image that was uploaded before it was built anew."""
+    for image, expected in ((report().image, "registry.example/tasks/some-org__proj@sha256:"), ("another", "")):
+        uploaded(opened, image)
+        (one,) = commands.validated(opened.store)
+        assert one.image[: len("registry.example/tasks/some-org__proj@sha256:")] == expected
+        row = commands.published_row(opened.settings, opened.store, "some-org__proj-1")
+        assert row is not None
+        assert row.image == (one.image or None)
+    shown = views.uploads(opened.store, commands.select(opened, [], []))
+    assert [entry["bytes"] for entry in shown.data] == [5]
+
+
+def test_a_place_for_images_is_looked_at_before_anything_is_built(opened: session.Session) -> None:
+    with pytest.raises(UsageError, match="no place for images"):
+        commands.upload(opened, [], "Not/A/Registry")
+
+
+@pytest.mark.sandbox
+def test_layers_without_an_engine_are_not_uploaded(opened: session.Session) -> None:
+    with pytest.raises(UsageError, match="--runtime docker"):
+        commands.upload(opened, [], "registry.example/tasks")
+
+
+def test_sizes_are_told_of_each_and_of_all() -> None:
+    layers = {"a": [StoredLayer("base", 2_000_000), StoredLayer("a", 1000)], "b": [StoredLayer("base", 2_000_000)]}
+    view = views.sizes(commands.Measured(measure(layers), measure({})))
+    assert view.data["built"] == {"stored": 2_001_000, "separate": 4_001_000}
+    assert view.data["images"][0] == {"instance_id": "a", "total": 2_001_000, "unique": 1000, "uploaded": None}
+    assert "2 images here: 2.0 MB" in view.text
+    assert "registry, compressed" not in view.text

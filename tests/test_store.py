@@ -48,6 +48,15 @@ def test_t60_a_changed_input_replaces_the_result_in_one_row(tmp_path: Path) -> N
         assert store.items("step") == ["a", "b"]
 
 
+def test_what_is_forgotten_is_done_again_and_nothing_else_is(tmp_path: Path) -> None:
+    with Store.writer(tmp_path) as store:
+        store.record(attempt("a"), attempt("b"))
+        store.forget("step", ["a", "unknown"])
+        store.forget("other", ["b"])
+        assert (store.digest("step", "a"), store.digest("step", "b")) == (None, "d1")
+        assert len(store.attempts("a")) == 1
+
+
 def test_counts_are_by_step_repository_outcome_and_reason(tmp_path: Path) -> None:
     with Store.writer(tmp_path) as store:
         store.record(attempt("a"), attempt("b"), attempt("c", REJECTED, value=None, reason="flaky"))
