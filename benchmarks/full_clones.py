@@ -30,8 +30,10 @@ git reset -q --hard {commit}
 git remote remove origin
 uv venv -q --python "$(command -v python{python})" /opt/env
 VIRTUAL_ENV=/opt/env uv pip install -q --compile-bytecode --require-hashes --no-deps -r /lock.txt
-VIRTUAL_ENV=/opt/env uv pip install -q --no-deps --no-build-isolation -e . || /opt/env/bin/python setup.py -q develop --no-deps
+export VIRTUAL_ENV=/opt/env
+uv pip install -q --no-deps --no-build-isolation -e . || /opt/env/bin/python setup.py -q develop --no-deps
 """
+TRUSTED = "/etc/ssl/certs"
 
 
 def main() -> None:
@@ -66,9 +68,9 @@ def build(store: Store, item: str) -> tuple[float, int]:
         mounts = ["-v", f"{Path(instance.git_dir).resolve()}:/mirror:ro", "-v", f"{lock.name}:/lock.txt:ro"]
         certificates = [
             "-v",
-            "/etc/ssl/certs:/etc/ssl/certs:ro",
+            f"{TRUSTED}:{TRUSTED}:ro",
             "-e",
-            "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
+            f"SSL_CERT_FILE={TRUSTED}/ca-certificates.crt",
         ]
         started = time.monotonic()
         container = docker("run", "-d", "-w", "/", *mounts, "-v", "builder-bench-cache:/cache", *certificates, label,
