@@ -67,7 +67,7 @@ def create(engine: Engine, wanted: Wanted) -> str:
             labels=wanted.labels,
             stdin_open=True,
             working_dir="/",
-            host_config={**engine.api.create_host_config(**_host(wanted)), **_KERNEL_VIEW},
+            host_config={**engine.api.create_host_config(**_host(wanted, podman=engine.is_podman)), **_KERNEL_VIEW},
         )["Id"]
         put(engine, made, wanted)
         engine.api.start(made)
@@ -104,7 +104,7 @@ def _network_environment() -> dict[str, str]:
     return {name: CA_FILE if name in network_settings.CA_FILE_NAMES else value for name, value in found.items()}
 
 
-def _host(wanted: Wanted) -> dict[str, Any]:
+def _host(wanted: Wanted, *, podman: bool) -> dict[str, Any]:
     limits = wanted.limits
     return {
         "network_mode": "bridge" if wanted.network else "none",
@@ -115,15 +115,17 @@ def _host(wanted: Wanted) -> dict[str, Any]:
         "mem_limit": limits.memory_bytes,
         "memswap_limit": limits.memory_bytes,
         "pids_limit": limits.processes,
-        "tmpfs": _memory_files(limits),
+        "tmpfs": _memory_files(limits, podman=podman),
         "mounts": _mounts(wanted),
         "log_config": LogConfig(type=LogConfig.types.NONE),
     }
 
 
-def _memory_files(limits: Limits) -> dict[str, str]:
+def _memory_files(limits: Limits, *, podman: bool) -> dict[str, str]:
+    """podman knows no owner; what it mounts has the mode of the directory below, see `setup_base.sh.j2`."""
+    owner = "" if podman else ",uid=1000,gid=1000"
     return {
-        "/run": f"exec,mode=755,uid=1000,gid=1000,size={_MEMORY_FILES}",
+        "/run": f"exec,mode=1777{owner},size={_MEMORY_FILES}",
         "/var/tmp": f"exec,mode=1777,size={_MEMORY_FILES}",  # noqa: S108
         "/dev/shm": f"exec,mode=1777,size={limits.memory_bytes // _SHARED_MEMORY_PART}",  # noqa: S108
     }

@@ -29,6 +29,7 @@ from builder.runtimes._docker_engine import (
     labels,
     remove_container,
 )
+from builder.templating import double_quote
 
 BASE = "builder.base"
 """The label with the engine's id of the base that an image stands on."""
@@ -59,8 +60,9 @@ def settings(environment: Mapping[str, str]) -> dict[str, Any]:
 def find(engine: Engine, digest: str, **more: str) -> Found | None:
     """The image with this digest and these labels. Raises SandboxError."""
     with engine_errors("looking for an image"):
-        images = engine.api.images(quiet=True, filters={"label": labels({DIGEST: digest, **more})})
-        return Found(images[0], layer_bytes(engine, images[0])) if images else None
+        images = engine.api.images(filters={"label": labels({DIGEST: digest})})
+        ids = [image["Id"] for image in images if more.items() <= (image["Labels"] or {}).items()]  # podman takes one.
+        return Found(ids[0], layer_bytes(engine, ids[0])) if ids else None
 
 
 def layer_bytes(engine: Engine, image: str) -> int:
@@ -72,10 +74,17 @@ def commit(engine: Engine, container: str, marks: Mapping[str, str], name: str, 
     """Make the image `name` of what the container has written. Raises SandboxError, DiskFullError."""
     repository, _, tag = name.rpartition(":")
     with engine_errors(f"keeping the image {name}"):
-        made: str = engine.api.commit(
-            container, repository=repository, tag=tag, conf={**settings(env), "Labels": dict(marks)}
-        )["Id"]
+        conf = {**settings(env), "Labels": dict(marks)}
+        changes = _changes(env, marks) if engine.is_podman else None  # podman reads no `conf`.
+        made: str = engine.api.commit(container, repository=repository, tag=tag, conf=conf, changes=changes)["Id"]
         return Found(made, layer_bytes(engine, made))
+
+
+def _changes(env: Mapping[str, str], marks: Mapping[str, str]) -> list[str]:
+    """`settings` and labels as a Dockerfile's instructions."""
+    pairs = [("ENV", env), ("LABEL", marks)]
+    said = [f"{word} {name}={double_quote(value)}" for word, values in pairs for name, value in values.items()]
+    return ["USER agent", f"WORKDIR {TESTBED}", 'CMD ["/bin/bash"]', *said]
 
 
 def name(image: ImageSpec, workspace: str) -> str:

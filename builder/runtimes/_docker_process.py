@@ -16,6 +16,7 @@ import struct
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -135,12 +136,7 @@ class Box:
         with engine_errors("measuring a sandbox"):
             found = self.engine.api.containers(all=True, size=True, filters={"id": self.container})
             size = int(found[0].get("SizeRw") or 0) if found else 0
-            if self.engine.root is None:
-                return size
-            top = self.engine.api.top(self.container)
-        column = top["Titles"].index("PID")
-        pids = tuple(int(row[column]) for row in top["Processes"] or [])
-        return size + _processes.unlinked_bytes(pids)
+        return size + (_processes.unlinked_bytes(self._groups.members()) if self._groups else 0)
 
 
 def run(box: Box, command: Command, *, capture: int | None = None) -> ExecResult:
@@ -178,6 +174,7 @@ class _Running:
         self._next_disk = self._started + _DISK_TICK / 2
         self._timed_out = False
         self._killed_by = ""
+        self._code: int | None = None
         self._cpu_seconds = 0.0
         self._over = False
 
@@ -210,14 +207,23 @@ class _Running:
             if self._timed_out or self._killed_by:
                 break
         self._over = True
+        if not (self._timed_out or self._killed_by):
+            self._code = self._exit_code()  # podman forgets it when the container is killed.
         after = self._box.usage()
         if after.out_of_memory > self._before.out_of_memory:
             self._killed_by = "memory"
         self._cpu_seconds = max(0.0, after.cpu_seconds - self._before.cpu_seconds)
         if self._timed_out or self._killed_by or after.processes > 1:
-            self._box.kill()
-            self._drain()
+            with ThreadPoolExecutor(1) as other:  # podman's answer waits for the output to be taken.
+                killed = other.submit(self._box.kill)
+                self._drain()
+                killed.result()
             self._box.restart()
+
+    def _exit_code(self) -> int | None:
+        with engine_errors("reading how a command ended"):
+            code = self._box.engine.api.exec_inspect(self._id)["ExitCode"]
+        return None if code is None else int(code)
 
     def abandon(self) -> None:
         """Kill the container of a command that was left running, because of an error here."""
@@ -292,14 +298,12 @@ class _Running:
         return ""
 
     def result(self) -> ExecResult:
-        with engine_errors("reading how a command ended"):
-            code = self._box.engine.api.exec_inspect(self._id)["ExitCode"]
         stopped = self._timed_out or bool(self._killed_by)
         if not self._begun and not stopped:
             said = self._head.decode("utf-8", "replace").strip()
-            raise explained("a command did not begin", said or f"exit code {code}")
+            raise explained("a command did not begin", said or f"exit code {self._code}")
         return ExecResult(
-            exit_code=None if stopped else code,
+            exit_code=None if stopped else self._code,
             output=self._capture.value(),
             timed_out=self._timed_out,
             truncated=self._capture.truncated,

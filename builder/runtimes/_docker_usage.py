@@ -46,6 +46,12 @@ class Groups:
             out_of_memory=killed.get("oom_kill", 0),
         )
 
+    def members(self) -> tuple[int, ...]:
+        """The processes by this machine's numbers; none where the container is gone."""
+        with contextlib.suppress(OSError):
+            return tuple(int(line) for line in (self.processes / "cgroup.procs").read_text(encoding="ascii").split())
+        return ()
+
     def _cpu_seconds(self) -> float:
         if (self.cpu / "cpuacct.usage").exists():
             return int((self.cpu / "cpuacct.usage").read_text(encoding="ascii")) / 1e9

@@ -137,7 +137,8 @@ def test_a_shell_at_a_terminal_starts_in_the_repository(place: Place) -> None:
         attached._sock.sendall(b"pwd; exit\n")
         container.wait()
         assert "/testbed" in container.logs().decode()
-        attached.close()
+        for opened in (attached._sock, attached, attached._response):
+            opened.close()
     finally:
         container.remove(force=True)
     assert isinstance(answered, bytes)
