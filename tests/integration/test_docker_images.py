@@ -137,7 +137,7 @@ def test_a_shell_at_a_terminal_starts_in_the_repository(place: Place) -> None:
         attached._sock.sendall(b"pwd; exit\n")
         container.wait()
         assert "/testbed" in container.logs().decode()
-        for opened in (attached._sock, attached, attached._response):
+        for opened in (attached._response, attached, attached._sock):
             opened.close()
     finally:
         container.remove(force=True)
