@@ -46,10 +46,6 @@ def failure(
     return Rejected(Reason.ENV_FAILED, "\n".join([_headline(result, timeout, text), *_tail(text)]))
 
 
-def missing_packages(names: list[str]) -> Rejected:
-    return Rejected(Reason.ENV_FAILED, "needs " + ", ".join(names))
-
-
 def _headline(result: ExecResult, timeout: float, text: str) -> str:
     if result.timed_out:
         return f"the build took longer than {timeout:.0f} s"

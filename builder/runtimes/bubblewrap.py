@@ -10,7 +10,6 @@ system. `ImageSpec.env` holds while its script runs, not in later sandboxes.
 
 from __future__ import annotations
 
-import shlex
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -32,6 +31,8 @@ from builder.runtimes import (
     _handles,
     _machine,
     _owned,
+    _sandbox_files,
+    _system_packages,
 )
 from builder.runtimes._bwrap_command import View
 from builder.runtimes._bwrap_process import Command
@@ -39,16 +40,8 @@ from builder.runtimes._layers import MOUNTED, LayerRecord, Layers
 from builder.runtimes._watchdog import used_bytes
 
 _SANDBOX = "sandbox-"
-_FILE_SECONDS = 600.0
 _UNLIMITED = 2**60
-_CHECK_SECONDS = 120.0
 _BUILD_LIMITS = Limits(memory_bytes=16 * 1024**3, processes=8192, disk_bytes=40 * 1024**3)
-_WRITE = 'mkdir -p -- "${1%/*}/" && cat >"$1"'
-_READ = """
-[ -f "$1" ] && exec cat -- "$1"
-if [ -e "$1" ]; then echo not a regular file; else echo no such file; fi
-exit 1
-"""
 
 
 def create(workspace: Path, **_services: object) -> BubblewrapRuntime:
@@ -189,19 +182,13 @@ class BubblewrapRuntime:
         """Raises Rejected naming the system packages whose test fails on the machine as a sandbox sees it."""
         if not image.system_packages:
             return
-        tests = [
-            f"( {test}\n) </dev/null >/dev/null 2>&1 || echo {shlex.quote(name)}"
-            for name, test in image.system_packages.items()
-        ]
         with self._directory() as root:
             view = self._view(image, root, network=False, cache="", below=[])
             _bwrap_command.prepare(view)
             result = BubblewrapSandbox(view, Limits(), self._closed).exec(
-                "\n".join([*tests, "true"]), timeout=_CHECK_SECONDS
+                _system_packages.script(image), timeout=_system_packages.SECONDS
             )
-        missing = result.output.decode("utf-8", "replace").split("\n")[:-1]
-        if missing or not result.ok:
-            raise _build_failure.missing_packages(missing or list(image.system_packages))
+        _system_packages.require(image, result)
 
 
 class BubblewrapSandbox:
@@ -231,27 +218,21 @@ class BubblewrapSandbox:
             with disk_errors(self._view.root):
                 source.write(data)
                 source.seek(0)
-            result = self._file_command(_WRITE, path, self._limits, source)
-        if not result.ok:
-            raise SandboxError(f"cannot write {path} in the sandbox: {_said(result)}")
+            result = self._file_command(_sandbox_files.WRITE, path, self._limits, source)
+        _sandbox_files.require_written(path, result)
 
     def read(self, path: str, *, max_bytes: int = 512 * 1024**2) -> bytes:
         """Read a regular file, also from a sandbox that is over its disk limit. Raises SandboxError."""
-        limits = replace(self._limits, output_bytes=max(max_bytes, 4096), disk_bytes=_UNLIMITED)
-        result = self._file_command(_READ, path, limits, None)
-        if not result.ok:
-            raise SandboxError(f"cannot read {path} in the sandbox: {_said(result)}")
-        if result.truncated or len(result.output) > max_bytes:
-            raise SandboxError(f"cannot read {path} in the sandbox: larger than {max_bytes} bytes")
-        return result.output
+        limits = replace(self._limits, output_bytes=max(max_bytes, _sandbox_files.LEAST_OUTPUT), disk_bytes=_UNLIMITED)
+        result = self._file_command(_sandbox_files.READ, path, limits, None)
+        return _sandbox_files.content(path, result, max_bytes)
 
     def _file_command(self, script: str, path: str, limits: Limits, stdin: IO[bytes] | None) -> ExecResult:
-        if not path.startswith("/") or "\0" in path:
-            raise SandboxError(f"not an absolute path: {path!r}")
+        _sandbox_files.require_path(path)
         words = ["/bin/bash", "--noprofile", "--norc", "-c", script, "bash", path]
         with self._busy:
             options = self._options("/", None, {"PATH": "/usr/bin:/bin"})
-            return self._run(options, words, _FILE_SECONDS, limits, stdin)
+            return self._run(options, words, _sandbox_files.SECONDS, limits, stdin)
 
     def _options(self, workdir: str, script: Path | None, env: Mapping[str, str]) -> list[str]:
         memory = self._limits.memory_bytes
@@ -265,8 +246,3 @@ class BubblewrapSandbox:
 
 def _cached(record: LayerRecord) -> BuiltImage:
     return BuiltImage(record.digest, record.bytes, cached=True)
-
-
-def _said(result: ExecResult) -> str:
-    said = result.output[-400:].decode("utf-8", "replace").strip()
-    return said or result.killed_by or ("timed out" if result.timed_out else f"exit code {result.exit_code}")

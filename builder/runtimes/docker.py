@@ -9,7 +9,6 @@ who owns what (`sandboxes/`), and the locks of builds (`docker/`).
 from __future__ import annotations
 
 import secrets
-import shlex
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +29,8 @@ from builder.runtimes import (
     _docker_process,
     _docker_system,
     _owned,
+    _sandbox_files,
+    _system_packages,
 )
 from builder.runtimes._docker_containers import Wanted
 from builder.runtimes._docker_engine import (
@@ -46,15 +47,7 @@ from builder.runtimes._docker_system import SystemImage
 
 _SANDBOX = "sandbox-"
 _BUILD = "build-"
-_FILE_SECONDS = 600.0
-_CHECK_SECONDS = 120.0
 _BUILD_LIMITS = Limits(memory_bytes=16 * 1024**3, processes=8192, disk_bytes=40 * 1024**3)
-_WRITE = 'mkdir -p -- "${1%/*}/" && cat >"$1"'
-_READ = """
-[ -f "$1" ] && exec cat -- "$1"
-if [ -e "$1" ]; then echo not a regular file; else echo no such file; fi
-exit 1
-"""
 
 
 def create(workspace: Path, *, base_image: str = "", **_services: object) -> DockerRuntime:
@@ -262,15 +255,9 @@ class DockerRuntime:
         """Raises Rejected naming the system packages whose test fails in the base image."""
         if not image.system_packages:
             return
-        tests = [
-            f"( {test}\n) </dev/null >/dev/null 2>&1 || echo {shlex.quote(name)}"
-            for name, test in image.system_packages.items()
-        ]
         with self.start(_lowest(image)) as sandbox:
-            result = sandbox.exec("\n".join([*tests, "true"]), timeout=_CHECK_SECONDS, workdir="/")
-        missing = result.output.decode("utf-8", "replace").split("\n")[:-1]
-        if missing or not result.ok:
-            raise _build_failure.missing_packages(missing or list(image.system_packages))
+            result = sandbox.exec(_system_packages.script(image), timeout=_system_packages.SECONDS, workdir="/")
+        _system_packages.require(image, result)
 
     def _remove_owned(self, owner: str) -> None:
         _docker_engine.remove_container(self._engine, container_name(self._workspace, owner))
@@ -325,18 +312,13 @@ class DockerSandbox:
 
     def write(self, path: str, data: bytes) -> None:
         """Write a file. Done from inside, so that no link of the sandbox leads out of it. Raises SandboxError."""
-        result = self._file_command(_WRITE, path, data, 4096)
-        if not result.ok:
-            raise SandboxError(f"cannot write {path} in the sandbox: {_said(result)}")
+        result = self._file_command(_sandbox_files.WRITE, path, data, _sandbox_files.LEAST_OUTPUT)
+        _sandbox_files.require_written(path, result)
 
     def read(self, path: str, *, max_bytes: int = 512 * 1024**2) -> bytes:
         """Read a regular file, also from a sandbox that is over its disk limit. Raises SandboxError."""
-        result = self._file_command(_READ, path, b"", max(max_bytes, 4096))
-        if not result.ok:
-            raise SandboxError(f"cannot read {path} in the sandbox: {_said(result)}")
-        if result.truncated or len(result.output) > max_bytes:
-            raise SandboxError(f"cannot read {path} in the sandbox: larger than {max_bytes} bytes")
-        return result.output
+        result = self._file_command(_sandbox_files.READ, path, b"", max(max_bytes, _sandbox_files.LEAST_OUTPUT))
+        return _sandbox_files.content(path, result, max_bytes)
 
     def keep(self, image: ImageSpec, workspace: str, base: str) -> _docker_images.Found:
         """Make the image of what was written. Raises SandboxError, DiskFullError."""
@@ -345,17 +327,11 @@ class DockerSandbox:
         return _docker_images.commit(self._box.engine, self._box.container, marks, name, env)
 
     def _file_command(self, script: str, path: str, data: bytes, capture: int) -> ExecResult:
-        if not path.startswith("/") or "\0" in path:
-            raise SandboxError(f"not an absolute path: {path!r}")
-        command = _docker_process.file_command(script, path, data, _FILE_SECONDS)
+        _sandbox_files.require_path(path)
+        command = _docker_process.file_command(script, path, data, _sandbox_files.SECONDS)
         with self._busy:
             return _docker_process.run(self._box, command, capture=capture)
 
 
 def _lowest(image: ImageSpec) -> ImageSpec:
     return _lowest(image.parent) if image.parent else image
-
-
-def _said(result: ExecResult) -> str:
-    said = result.output[-400:].decode("utf-8", "replace").strip()
-    return said or result.killed_by or ("timed out" if result.timed_out else f"exit code {result.exit_code}")
