@@ -103,14 +103,13 @@ def build_images(session: Session, instances: Sequence[TaskInstance]) -> Outcome
 def write_contexts(session: Session, instances: Sequence[TaskInstance], directory: Path) -> dict[str, Path]:
     """Write what `docker build` needs to build the images of candidates with an environment; a directory each."""
     from builder import dockerfiles
+    from builder.templating import Templates
 
-    written = {}
-    for one in prepared(session.store, instances):
-        image = jobs.recipes(session, one).instance
-        templates = jobs.workshop(session, one.instance.repo, one.instance.git_dir).templates
-        system = dockerfiles.system_image()
-        written[one.instance.instance_id] = dockerfiles.write(image, directory, templates, system=system)
-    return written
+    found = prepared(session.store, instances)
+    images = (jobs.recipes(session, one).instance for one in found)
+    templates = Templates(session.settings.templates_dir)
+    written = dockerfiles.write(images, directory, templates, system=dockerfiles.system_image())
+    return dict(zip((one.instance.instance_id for one in found), written, strict=True))
 
 
 def plan(session: Session, instances: Sequence[TaskInstance]) -> Outcome:

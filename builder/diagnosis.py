@@ -63,9 +63,7 @@ def _runtime(settings: Settings) -> Finding:
 
 
 def _uv(_settings: Settings) -> Finding:
-    from uv import find_uv_bin
-
-    return _tried("uv", True, find_uv_bin)
+    return _tried("uv", True, lambda: str(interpreters.uv_program()))
 
 
 def _interpreters(_settings: Settings) -> Finding:

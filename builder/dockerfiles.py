@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from builder import __version__, image_names, interpreter_archive, interpreters, network_settings
@@ -38,13 +38,22 @@ def environment(image: ImageSpec) -> dict[str, str]:
     return dict(SHELL_ENV if image.kind == "base" else image.env)
 
 
-def write(image: ImageSpec, directory: Path, templates: Templates, *, system: str) -> Path:
-    """Write the image and its parents below `directory`, a directory each; returns the image's own.
+def write(images: Iterable[ImageSpec], directory: Path, templates: Templates, *, system: str) -> list[Path]:
+    """Write the images and their parents below `directory`, a directory each; returns the images' own, in order.
 
     `system` is the image below the base. Raises InterpreterMissingError, SettingsError, DiskFullError.
     """
-    parent = write(image.parent, directory, templates, system=system) if image.parent else None
+    written: set[Path] = set()
+    return [_write(image, directory, templates, system, written) for image in images]
+
+
+def _write(image: ImageSpec, directory: Path, templates: Templates, system: str, written: set[Path]) -> Path:
+    """Write what is not `written` yet: images share their parents, and an interpreter is large."""
     own = directory / f"{image.kind}-{image_names.tag(image.name)}"
+    if own in written:
+        return own
+    parent = _write(image.parent, directory, templates, system, written) if image.parent else None
+    written.add(own)
     with disk_errors(own):
         own.mkdir(parents=True, exist_ok=True)
         for name, text in texts(

@@ -138,9 +138,7 @@ def _fetched(version: str) -> Interpreter:
 @functools.cache
 def _install(version: str) -> str:
     """Let uv install CPython `version`; the last line of what it said where it failed."""
-    import uv
-
-    command = [uv.find_uv_bin(), "python", "install", "--no-bin", version]
+    command = [str(uv_program()), "python", "install", "--no-bin", version]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False)
     except (OSError, subprocess.SubprocessError) as error:

@@ -94,7 +94,7 @@ def require_target(target: str) -> str:
 def credentials(host: str) -> dict[str, str] | None:
     """What `docker login` keeps for a registry, as an engine takes it (`auth_config`). Raises UsageError."""
     try:
-        found = auth.load_config().resolve_authconfig(_HUB if host == _HUB else host)
+        found = auth.load_config().resolve_authconfig(host)
     except DockerException as error:
         raise UsageError(f"the credentials for {host} cannot be read: {error}") from error
     return None if found is None else {name: str(value) for name, value in found.items() if value}

@@ -81,7 +81,7 @@ def test_the_written_directories_hold_the_whole_context(tmp_path: Path) -> None:
     orphan = dataclasses.replace(ENVIRONMENT, parent=None, context=(ContextFile("lock.txt", source, "0" * 64),))
     image = dataclasses.replace(INSTANCE, parent=orphan)
     for _ in range(2):
-        own = dockerfiles.write(image, tmp_path / "out", TEMPLATES, system="builder-base")
+        (own,) = dockerfiles.write([image], tmp_path / "out", TEMPLATES, system="builder-base")
     assert own == tmp_path / "out" / "instance-Project-X__n-1"
     assert (own / "context/setup.sh").read_text() == "advance\n"
     below = tmp_path / "out" / f"environment-{ENVIRONMENT.name}"
