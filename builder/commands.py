@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder import contents, jobs, layer_sizes, plugins, registry
+from builder import contents, jobs, layer_sizes, plugins
 from builder.errors import (
     IncompleteHarvestError,
     UnknownNameError,
@@ -131,9 +131,11 @@ def validate(session: Session, instances: Sequence[TaskInstance], rules: Validat
 
 def upload(session: Session, instances: Sequence[TaskInstance], target: str) -> Outcome:
     """Build images and upload them below `target`, REGISTRY/NAMESPACE. Raises UsageError before anything is built."""
+    from builder import registry, uploads
+
     place = registry.require_target(target)
     outcome = build_images(session, instances)
-    outcome.summaries.append(jobs.upload_images(session, built(session.store, instances), place))
+    outcome.summaries.append(uploads.upload_images(session, built(session.store, instances), place))
     return outcome
 
 
@@ -147,9 +149,11 @@ class Measured:
 
 def sizes(session: Session, instances: Sequence[TaskInstance]) -> Measured:
     """Weigh the built images, and those that were uploaded by their manifests."""
+    from builder import uploads
+
     images = built(session.store, instances)
     here = {one.instance.instance_id: session.runtime.layers(jobs.recipes(session, one).instance) for one, _ in images}
-    there = jobs.uploaded_layers(session, list(here))
+    there = uploads.uploaded_layers(session, list(here))
     return Measured(layer_sizes.measure(here), layer_sizes.measure(there))
 
 

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from builder import candidates, facts, image_names, images, platforms, registry, validate
+from builder import candidates, facts, images, platforms, validate
 from builder.environments import Planner
-from builder.errors import InfrastructureError, Rejected, UsageError
+from builder.errors import Rejected
 from builder.models import Environment, PullRequest, Record, Sha, TaskInstance, TestRun, ValidationReport, digest_of
 from builder.pipeline import Step, Summary
-from builder.protocols import ImageSpec, Publisher, StoredLayer
+from builder.protocols import ImageSpec
 from builder.recipes import Workshop, base_image, repository_image
-from builder.registry import Registry
 from builder.session import Session
-from builder.store import CANDIDATE, DONE, ENVIRONMENT, IMAGE, PULL_REQUEST, UPLOAD, VALIDATION, put_artifact
+from builder.store import CANDIDATE, DONE, ENVIRONMENT, IMAGE, PULL_REQUEST, VALIDATION, put_artifact
 from builder.templating import Templates
 
 RULES_VERSION = 4
@@ -167,31 +166,6 @@ def validate_instances(session: Session, built: Sequence[tuple[Prepared, str]], 
     return session.pipeline.run(step, ([one] for one in built))
 
 
-def upload_images(session: Session, built: Sequence[tuple[Prepared, str]], target: str) -> Summary:
-    """Upload the images (by their recipes' digests) below `target`: one chain per environment, whose first instance
-    brings what the others share. What the registry has lost is uploaded again. Raises UsageError."""
-    runtime = session.runtime
-    if not isinstance(runtime, Publisher):
-        raise UsageError(f"the {runtime.name} runtime has no images for a registry", hint="Use --runtime docker.")
-    asked = Registry()
-    step = Step[tuple[Prepared, str]](
-        UPLOAD,
-        key=lambda one: one[0].instance.instance_id,
-        repo=lambda one: one[0].instance.repo,
-        inputs=lambda one: digest_of([RULES_VERSION, one[1], target]),
-        work=lambda one, _log: _upload(session, runtime, asked, one, target),
-    )
-    chains = defaultdict(list)
-    for one in built:
-        chains[one[0].environment.env_id].append(one)
-    try:
-        done = [step.key(one) for one in built if session.store.digest(UPLOAD, step.key(one)) == step.inputs(one)]
-        session.store.forget(UPLOAD, _lost(session, asked, done))
-        return session.pipeline.run(step, chains.values())
-    finally:
-        asked.close()
-
-
 def workshop(session: Session, repo: str, git_dir: str) -> Workshop:
     """What the recipes of a repository's images need."""
     return Workshop(
@@ -272,51 +246,6 @@ def _build(session: Session, one: Prepared, log: Path) -> ImageRecord:
         runtime=session.runtime.name,
         platform=platforms.here(),
     )
-
-
-def _upload(
-    session: Session, runtime: Publisher, asked: Registry, one: tuple[Prepared, str], target: str
-) -> UploadRecord:
-    prepared, image = one
-    instance = prepared.instance
-    tag = image_names.published(target, instance.repo, instance.instance_id)
-    reference = registry.parse(tag)
-    digest = runtime.push(recipes(session, prepared).instance, tag) or asked.digest(reference)
-    if not digest:
-        raise InfrastructureError(f"{tag} is not in the registry after its upload")
-    found = asked.manifest(reference.at(digest))
-    return UploadRecord(
-        instance_id=instance.instance_id,
-        image=image,
-        reference=str(reference.at(digest)),
-        tag=tag,
-        bytes=sum(layer.bytes for layer in found.layers),
-    )
-
-
-def _lost(session: Session, asked: Registry, instance_ids: Sequence[str]) -> list[str]:
-    """The instances whose uploaded image is not in its registry any more."""
-    held = session.pipeline.engine.run(
-        lambda record: asked.digest(registry.parse(record.reference)), _uploads(session, instance_ids)
-    )
-    return [record.instance_id for record, digest in held if digest is None]
-
-
-def uploaded_layers(session: Session, instance_ids: Sequence[str]) -> dict[str, tuple[StoredLayer, ...]]:
-    """The compressed layers of those that were uploaded, by instance. Raises UsageError for one that is gone."""
-    asked = Registry()
-    try:
-        held = session.pipeline.engine.run(
-            lambda record: asked.manifest(registry.parse(record.reference)), _uploads(session, instance_ids)
-        )
-        return {record.instance_id: manifest.layers for record, manifest in held}
-    finally:
-        asked.close()
-
-
-def _uploads(session: Session, instance_ids: Sequence[str]) -> list[list[UploadRecord]]:
-    stored = [session.store.result(UPLOAD, one) for one in instance_ids]
-    return [[UploadRecord.from_json(found.value)] for found in stored if found and found.value]
 
 
 def _validate(session: Session, one: Prepared, rules: ValidationRules, log: Path) -> ValidationRecord:

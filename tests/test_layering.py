@@ -123,6 +123,7 @@ LAYERS: dict[str, set[str]] = {
         "session",
         "contents",
         "jobs",
+        "uploads",
         "commands",
         "harvesting",
         "views",
