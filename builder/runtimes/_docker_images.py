@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import tenacity
 from docker.errors import ImageNotFound
 
 from builder import __version__, dockerfiles, image_names, interpreter_archive, registry
@@ -37,6 +38,8 @@ _SYSTEM = "builder.system"
 _UNAUTHORIZED = ("unauthorized", "authentication required", "denied", "no basic auth credentials")
 _LDCONFIG = ["/sbin/ldconfig"]
 _BASE_SECONDS = 300
+_UPLOAD_TRIES = 6
+_UPLOAD_PAUSES = tenacity.wait_exponential_jitter(initial=1, max=30)
 
 
 @dataclass(frozen=True)
@@ -100,16 +103,30 @@ def marks(image: ImageSpec, workspace: str) -> dict[str, str]:
 def push(engine: Engine, image: str, reference: str) -> str:
     """Upload an image under a name, which it has only meanwhile. See `protocols.Publisher.push` for errors."""
     name, _, tag = reference.rpartition(":")
-    host = reference.partition("/")[0]
+    # The engine itself repeats what a registry answers with 5xx, but gives up at once on 429 and on a cut connection.
+    # What had arrived by then is not sent again.
+    again = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(SandboxError),
+        stop=tenacity.stop_after_attempt(_UPLOAD_TRIES),
+        wait=_UPLOAD_PAUSES,
+        reraise=True,
+    )
     with engine_errors(f"uploading {reference}"):
         engine.api.tag(image, name, tag, force=True)
         try:
-            # A failure is told in the stream, not raised.
-            lines = engine.api.push(name, tag, stream=True, decode=True, auth_config=registry.credentials(host))
-            said = list(cast("Iterable[dict[str, Any]]", lines))
+            return again(_push, engine, name, tag)
         finally:
             if len(engine.api.inspect_image(image)["RepoTags"]) > 1:  # type: ignore[no-untyped-call]
                 engine.api.remove_image(reference, noprune=True)
+
+
+def _push(engine: Engine, name: str, tag: str) -> str:
+    reference = f"{name}:{tag}"
+    with engine_errors(f"uploading {reference}"):
+        # A failure is told in the stream, not raised.
+        credentials = registry.credentials(name.partition("/")[0])
+        lines = engine.api.push(name, tag, stream=True, decode=True, auth_config=credentials)
+        said = list(cast("Iterable[dict[str, Any]]", lines))
     failures = [str(line["error"]) for line in said if "error" in line]
     if failures:
         raise _refused(reference, failures[0])
