@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder import debian
-from builder.errors import UsageError
+from builder.errors import RuntimeMissingError, UsageError
 from builder.runtimes import docker
 from builder.runtimes._docker_system import SystemImage
 from builder.settings import Settings
@@ -40,3 +40,16 @@ def make(settings: Settings, name: str, origin: Origin) -> SystemImage:
         root = Path(directory) / "root"
         debian.make_root(root, suite=origin.suite, mirror=origin.mirror, packages=origin.packages, setup=setup)
         return engine.import_system(root, name)
+
+
+def unpack(settings: Settings, name: str, origin: Origin, directory: Path) -> SystemImage:
+    """Write the files of the image `name` into a new directory, for the bubblewrap runtime; made where it is missing.
+
+    Raises what `make` does, and UsageError where the directory exists.
+    """
+    engine = docker.create(settings.workspace.absolute(), base=name)
+    try:
+        engine.check()
+    except RuntimeMissingError:
+        make(settings, name, origin)
+    return engine.unpack_system(name, directory)

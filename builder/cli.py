@@ -59,6 +59,7 @@ COMMON = (
         help="Where state, layers and artefacts are kept.",
     ),
     option("--runtime", default="auto", help="Where untrusted code runs: auto (bubblewrap), bubblewrap or docker."),
+    option("--base", default="", help="The system in sandboxes: an image (docker) or a directory (bubblewrap)."),
     option("--engine", default="local", help="Where our own work is scheduled."),
     option("--workers", type=click.IntRange(min=1), default=None, help="Items worked on at a time. [processors]"),
     option("--data-dir", type=click.Path(path_type=Path), default=None, help="Holds templates/ and instances/."),
@@ -111,6 +112,7 @@ def make_settings(options: dict[str, Any]) -> Settings:
         json=options.pop("as_json"),
         quiet=options.pop("quiet"),
         data_dir=options.pop("data_dir"),
+        base=options.pop("base"),
     )
 
 
@@ -224,12 +226,17 @@ def build_images(
 @option("--mirror", default="http://deb.debian.org/debian", help="Where its packages are.")
 @option("--package", "packages", multiple=True, help="A further package (repeatable).")
 @option("--from", "reference", default="", help="Adapt this image, NAME@sha256:…, instead of making one.")
+@option("--unpack", "directory", type=click.Path(path_type=Path), help="Write the image's files here; made if missing.")
 @common
-def base_image(name: str, reference: str, settings: Settings, **origin: Any) -> None:
+def base_image(name: str, reference: str, directory: Path | None, settings: Settings, **origin: Any) -> None:
     """Make the system that the images of the docker runtime stand on; needs root and debootstrap, but no registry."""
     from builder import base_images, views
 
-    made = base_images.make(settings, name, base_images.Origin(reference=reference, **origin))
+    wanted = base_images.Origin(reference=reference, **origin)
+    if directory is None:
+        made = base_images.make(settings, name, wanted)
+    else:
+        made = base_images.unpack(settings, name, wanted, directory)
     show(settings, views.base_image(name, made.id, made.bytes))
 
 

@@ -108,7 +108,8 @@ def write_contexts(session: Session, instances: Sequence[TaskInstance], director
     found = prepared(session.store, instances)
     images = (jobs.recipes(session, one).instance for one in found)
     templates = Templates(session.settings.templates_dir)
-    written = dockerfiles.write(images, directory, templates, system=dockerfiles.system_image())
+    base = session.settings.base if session.settings.runtime == "docker" else ""  # Else it is a directory.
+    written = dockerfiles.write(images, directory, templates, system=base or dockerfiles.SYSTEM_IMAGE)
     return dict(zip((one.instance.instance_id for one in found), written, strict=True))
 
 

@@ -7,7 +7,6 @@ No `# syntax=` line: that would have a front end downloaded.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,14 +17,9 @@ from builder.protocols import CACHE_ENV, SHELL_ENV, ImageSpec
 from builder.templating import Templates
 
 SYSTEM_IMAGE = "builder-base"
-"""The image that `builder base-image` makes, and that all others stand on unless BUILDER_BASE_IMAGE names another."""
+"""The image that `builder base-image` makes, and that all others stand on unless another is named."""
 TITLE_LABEL = "org.opencontainers.image.title"
 VERSION_LABEL = "builder.version"
-
-
-def system_image() -> str:
-    """The image at the bottom of all others."""
-    return os.environ.get("BUILDER_BASE_IMAGE") or SYSTEM_IMAGE
 
 
 def labels(image: ImageSpec) -> dict[str, str]:

@@ -25,6 +25,8 @@ INDEX_NAMES = (
     "PIP_EXTRA_INDEX_URL",
 )
 CA_FILE_NAMES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+CA_FILE = "/context/ca-bundle.pem"
+"""Where a sandbox that has a file system of its own finds the certificates of this machine; never part of an image."""
 CA_NAMES = (*CA_FILE_NAMES, "SSL_CERT_DIR")
 
 
@@ -33,6 +35,14 @@ def for_downloads(environment: Mapping[str, str]) -> dict[str, str]:
     plain = {name: environment[name] for name in (*PROXY_NAMES, *CA_NAMES) if environment.get(name)}
     index = {name: _without_credentials(environment[name]) for name in INDEX_NAMES if environment.get(name)}
     return plain | index
+
+
+def for_other_systems(environment: Mapping[str, str]) -> dict[str, str]:
+    """`for_downloads` where this machine's files are not: its certificates, if it has any, are at `CA_FILE`."""
+    found = for_downloads(environment)
+    if certificates(environment) is None:
+        return found
+    return {name: CA_FILE if name in CA_FILE_NAMES else value for name, value in found.items()}
 
 
 def _without_credentials(addresses: str) -> str:

@@ -145,7 +145,8 @@ def open_runtime(settings: Settings) -> Runtime:
     usable = [known for known in plugins.names("runtimes") if known != "scripted"]
     if name not in usable:
         raise UnknownNameError("runtime", name, ["auto", *usable])
-    runtime: Runtime = plugins.load("runtimes", name).create(workspace=settings.workspace.absolute())
+    module = plugins.load("runtimes", name)
+    runtime: Runtime = module.create(workspace=settings.workspace.absolute(), base=settings.base)
     return runtime
 
 

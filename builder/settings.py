@@ -11,7 +11,8 @@ from builder.errors import SettingsError
 
 @dataclass(frozen=True)
 class Settings:
-    """The options that all commands share. `data_dir` overrides where `templates/` and `instances/` are."""
+    """The options that all commands share. `data_dir` overrides where `templates/` and `instances/` are; `base` is the
+    system that sandboxes see: an image of an engine, or a directory."""
 
     workspace: Path
     runtime: str = "auto"
@@ -20,6 +21,7 @@ class Settings:
     json: bool = False
     quiet: bool = False
     data_dir: Path | None = None
+    base: str = ""
 
     @property
     def instances_dir(self) -> Path:

@@ -87,10 +87,3 @@ def test_the_written_directories_hold_the_whole_context(tmp_path: Path) -> None:
     below = tmp_path / "out" / f"environment-{ENVIRONMENT.name}"
     assert (below / "context/lock.txt").read_bytes() == b"\0lock\xff"
     assert f"sh ../{below.name}/build.sh" in (own / "build.sh").read_text()
-
-
-def test_the_image_at_the_bottom_is_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("BUILDER_BASE_IMAGE", raising=False)
-    assert dockerfiles.system_image() == "builder-base"
-    monkeypatch.setenv("BUILDER_BASE_IMAGE", "registry.example/base@sha256:00")
-    assert dockerfiles.system_image() == "registry.example/base@sha256:00"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.errors import DiskFullError, InfrastructureError, NetworkMissingError, Rejected, SandboxError
+from builder.errors import DiskFullError, InfrastructureError, NetworkMissingError, Rejected, SandboxError, UsageError
 from builder.errors import RuntimeMissingError as RuntimeMissing
 from builder.files import disk_errors
 from builder.interpreters import Interpreter
@@ -260,6 +260,11 @@ def _working_in(directory: Path) -> list[str]:
     return found
 
 
+def test_a_base_must_have_been_unpacked(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no system that .* unpacked"):
+        bubblewrap.create(tmp_path / "workspace", base=str(tmp_path))
+
+
 # --- the network ------------------------------------------------------------------------------------------------
 
 
@@ -267,8 +272,7 @@ def test_certificates_come_along(tmp_path: Path) -> None:
     """Catches a build behind a proxy of its own authority that trusts nobody."""
     bundle = tmp_path / "ca.pem"
     bundle.touch()
-    options = _machine.network_arguments({"SSL_CERT_FILE": str(bundle), "PIP_CERT": str(tmp_path / "missing")})
-    assert options[0] == "--share-net"
+    options = _machine.certificate_arguments({"SSL_CERT_FILE": str(bundle), "PIP_CERT": str(tmp_path / "missing")})
     assert (str(bundle), str(bundle)) in _values(options, "--ro-bind", 2)
     assert str(tmp_path / "missing") not in options
 

@@ -22,6 +22,7 @@ from builder.protocols import (
     ContextFile,
 )
 from builder.runtimes import _kernel_view, _machine
+from builder.runtimes._bwrap_base import Base
 
 SCRIPT = "/run/builder/script"
 _POINTS = {"testbed": TESTBED, "env": ENV_DIR}
@@ -46,7 +47,10 @@ _ISOLATION = (
 
 @dataclass(frozen=True)
 class View:
-    """What a sandbox sees. `root` holds its own writable directories, `lowers` the layers, lowest first."""
+    """What a sandbox sees. `root` holds its own writable directories, `lowers` the layers, lowest first.
+
+    With a `base` that is the system and has the interpreter; else both are this machine's.
+    """
 
     root: Path
     python: Interpreter
@@ -56,6 +60,7 @@ class View:
     network: bool = False
     cache: Path | None = None
     context: Sequence[ContextFile] = ()
+    base: Base | None = None
 
     def with_context(self, files: Sequence[ContextFile]) -> View:
         return replace(self, context=tuple(files))
@@ -72,7 +77,8 @@ def prepare(view: View) -> None:
     (view.root / "tmp").chmod(0o1777)
     _kernel_view.prepare(view.root)
     _machine.write_identity(view.root / "etc")
-    _machine.write_tools(view.root / "bin", view.python)
+    if view.base is None:
+        _machine.write_tools(view.root / "bin", view.python)
 
 
 def arguments(view: View, *, workdir: str, script: Path | None, env: Mapping[str, str], memory_bytes: int) -> list[str]:
@@ -81,20 +87,32 @@ def arguments(view: View, *, workdir: str, script: Path | None, env: Mapping[str
     The sandbox's own directories come first, since an interpreter may lie below /tmp or a home; the root is made
     read-only last, when every mount point exists.
     """
-    options = [*_ISOLATION, *_machine.parent_arguments()]
+    options = [*_ISOLATION, *(view.base.system_arguments() if view.base else _machine.parent_arguments())]
     options += _kernel_view.arguments(view.root, memory_bytes=memory_bytes)
     options += ["--bind", str(view.root / "tmp"), "/tmp", "--bind", str(view.root / "home"), HOME_DIR]  # noqa: S108
-    options += _machine.system_arguments(view.python.prefix, view.hidden)
+    options += view.base.interpreter_arguments() if view.base else _machine_arguments(view)
     options += _machine.identity_arguments(view.root / "etc")
-    options += ["--ro-bind", str(view.root / "bin"), TOOLS_DIR, "--ro-bind", str(view.uv), UV]
     options += _layers(view)
     options += _inputs(view, script)
     if view.network:
-        options += _machine.network_arguments(os.environ)
+        options += _network(view)
     options += ["--remount-ro", "/", "--chdir", workdir]
     for name, value in (_environment(view) | dict(env)).items():
         options += ["--setenv", name, value]
     return options
+
+
+def _machine_arguments(view: View) -> list[str]:
+    options = _machine.system_arguments(view.python.prefix, view.hidden)
+    return [*options, "--ro-bind", str(view.root / "bin"), TOOLS_DIR, "--ro-bind", str(view.uv), UV]
+
+
+def _network(view: View) -> list[str]:
+    options = ["--share-net", *_machine.name_service_arguments()]
+    if view.base is None:
+        return options + _machine.certificate_arguments(os.environ)
+    bundle = network_settings.certificates(os.environ)
+    return options + (["--ro-bind", str(bundle), network_settings.CA_FILE] if bundle else [])
 
 
 def _layers(view: View) -> list[str]:
@@ -119,4 +137,6 @@ def _environment(view: View) -> dict[str, str]:
     own = {"HOME": HOME_DIR, **SHELL_ENV}
     if view.cache:
         own |= CACHE_ENV
-    return own | (network_settings.for_downloads(os.environ) if view.network else {})
+    if not view.network:
+        return own
+    return own | (network_settings.for_other_systems if view.base else network_settings.for_downloads)(os.environ)

@@ -19,8 +19,6 @@ from builder.runtimes import _kernel_view, _machine
 from builder.runtimes._docker_engine import OWNER, WORKSPACE, Engine, container_name, engine_errors
 from builder.runtimes._docker_process import USER
 
-CA_FILE = f"{CONTEXT_DIR}/ca-bundle.pem"
-"""Where a sandbox with network finds the certificates of this machine; never part of an image."""
 _WAIT = "while read -r _; do :; done"
 _MEMORY_FILES = 64 * 1024**2
 _SHARED_MEMORY_PART = 4
@@ -79,7 +77,7 @@ def put(engine: Engine, container: str, wanted: Wanted) -> None:
     files = [(file.name, file.path) for file in wanted.context]
     bundle = network_settings.certificates(os.environ) if wanted.network else None
     if bundle is not None:
-        files.append((Path(CA_FILE).name, bundle))
+        files.append((Path(network_settings.CA_FILE).name, bundle))
     if not files:
         return
     with tempfile.TemporaryFile() as packed:
@@ -93,15 +91,7 @@ def environment(wanted: Wanted) -> dict[str, str]:
     own = {"HOME": HOME_DIR, **SHELL_ENV}
     if wanted.cache:
         own |= CACHE_ENV
-    return own | (_network_environment() if wanted.network else {})
-
-
-def _network_environment() -> dict[str, str]:
-    """This machine's settings for downloads, with its certificates where the sandbox has them."""
-    found = network_settings.for_downloads(os.environ)
-    if network_settings.certificates(os.environ) is None:
-        return found
-    return {name: CA_FILE if name in network_settings.CA_FILE_NAMES else value for name, value in found.items()}
+    return own | (network_settings.for_other_systems(os.environ) if wanted.network else {})
 
 
 def _host(wanted: Wanted, *, podman: bool) -> dict[str, Any]:

@@ -163,7 +163,7 @@ def system_id(engine: Engine, reference: str) -> str:
         except ImageNotFound:
             raise RuntimeMissingError(
                 f"the engine has no base image {reference}",
-                hint="Run `builder base-image`, or name another with BUILDER_BASE_IMAGE.",
+                hint="Run `builder base-image`, or name another with --base.",
             ) from None
 
 

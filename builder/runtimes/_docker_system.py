@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import subprocess
+import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from builder.errors import SandboxError
-from builder.runtimes import _docker_images
+from builder.errors import SandboxError, UsageError
+from builder.files import disk_errors
+from builder.protocols import UNPACKED_MARK
+from builder.runtimes import _docker_images, _owned
 from builder.runtimes._docker_engine import Engine, engine_errors, exists, remove_container
 
 _SETUP_SECONDS = 300
+_MOUNTED_FILES = tuple(f"etc/{name}" for name in ("hostname", "hosts", "ld.so.cache", "machine-id", "resolv.conf"))
+"""What a sandbox over the unpacked files has of its own; a mount needs a file to lie on."""
+_LEFT_OUT = (".dockerenv", "root/")  # Unpacked, it would not only be root's.
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,42 @@ def adapt(engine: Engine, reference: str, setup: str, name: str) -> SystemImage:
     finally:
         remove_container(engine, made)
     return _made(engine, name)
+
+
+def unpack(engine: Engine, name: str, directory: Path) -> SystemImage:
+    """Write the files of an image into a new directory, as the user who runs this; device nodes are left out.
+
+    Raises UsageError where the directory exists, RuntimeMissingError where the image does not, SandboxError,
+    DiskFullError.
+    """
+    if directory.exists():
+        raise UsageError(f"{directory} exists already", hint="Remove it, or name another.")
+    found = _made(engine, _docker_images.system_id(engine, name))
+    with _owned.owned_directory(directory.absolute().parent, ".unpacking-") as scratch:
+        root = scratch / "root"
+        with engine_errors(f"unpacking {name}"):
+            made: str = engine.api.create_container(found.id, ["true"], entrypoint=[])["Id"]
+        try:
+            with tempfile.TemporaryFile() as packed, engine_errors(f"unpacking {name}"), disk_errors(root):
+                packed.writelines(engine.api.export(made))
+                packed.seek(0)
+                _extract(packed, root)
+        finally:
+            remove_container(engine, made)
+        with disk_errors(root):
+            for place in _MOUNTED_FILES:
+                (root / place).touch()
+            (root / UNPACKED_MARK).write_text(f"{found.id}\n", encoding="ascii")
+            root.rename(directory)
+    return found
+
+
+def _extract(packed: IO[bytes], root: Path) -> None:
+    """tarfile's own filter keeps links and names inside; a directory that is not to be written is, until the end."""
+    root.mkdir()
+    with tarfile.open(fileobj=packed) as archive:
+        members = [one for one in archive if not one.isdev() and not one.name.startswith(_LEFT_OUT)]
+        archive.extractall(root, members, filter="tar")
 
 
 def _made(engine: Engine, name: str) -> SystemImage:

@@ -31,20 +31,23 @@ class LayerRecord:
     cpu_seconds: float
     labels: Mapping[str, str]
     created: str
+    base: str = ""
 
 
 class Layers:
-    """The `layers` directory of a workspace."""
+    """The `layers` directory of a workspace, over one base: layers over another do not exist, and are replaced."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, base: str = "") -> None:
         self.root = root
+        self._base = base
 
     def find(self, digest: str) -> LayerRecord | None:
         try:
             text = (self.root / digest / _RECORD).read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
-        return LayerRecord(**json.loads(text))
+        record = LayerRecord(**json.loads(text))
+        return record if record.base == self._base else None
 
     def directories(self, image: ImageSpec) -> list[Path]:
         """The layers under a sandbox of this image, lowest first, without the base."""
@@ -53,7 +56,7 @@ class Layers:
 
     def keep(self, built: Path, image: ImageSpec, *, size: int, wall: float, cpu: float) -> LayerRecord:
         """Turn a directory that a build filled into the layer of `image`: moved first, recorded last."""
-        record = _record(image, size, wall, cpu)
+        record = _record(image, size, wall, cpu, self._base)
         home = self.root / image.digest
         with disk_errors(home):
             _owned.remove_tree(home)
@@ -76,10 +79,10 @@ class Layers:
         return _owned.abandoned(self.root, _BUILDING)
 
 
-def _record(image: ImageSpec, size: int, wall: float, cpu: float) -> LayerRecord:
+def _record(image: ImageSpec, size: int, wall: float, cpu: float, base: str) -> LayerRecord:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return LayerRecord(
-        image.digest, image.kind, image.name, size, round(wall, 3), round(cpu, 3), dict(image.labels), now
+        image.digest, image.kind, image.name, size, round(wall, 3), round(cpu, 3), dict(image.labels), now, base
     )
 
 

@@ -106,12 +106,15 @@ def installed_copies(prefix: Path) -> list[Path]:
     return sorted(path.resolve() for place in places for path in place)
 
 
-def network_arguments(environment: Mapping[str, str]) -> list[str]:
-    """bwrap options that make name resolution and certificates work in a sandbox with network."""
-    arguments = ["--share-net"]
-    for path in (Path("/etc/resolv.conf"), Path("/etc/hosts")):
-        if path.exists():
-            arguments += ["--ro-bind", str(path.resolve()), str(path)]
+def name_service_arguments() -> list[str]:
+    """bwrap options that make name resolution work in a sandbox with network."""
+    paths = [path for path in (Path("/etc/resolv.conf"), Path("/etc/hosts")) if path.exists()]
+    return _flat(["--ro-bind", str(path.resolve()), str(path)] for path in paths)
+
+
+def certificate_arguments(environment: Mapping[str, str]) -> list[str]:
+    """bwrap options for the certificates that this machine's environment names."""
+    arguments: list[str] = []
     files = {path for name in network_settings.CA_NAMES for path in _existing(environment.get(name, ""))}
     for path in sorted(files):
         if not _is_below(path, [Path("/usr"), *_etc_paths()]):

@@ -34,6 +34,7 @@ from builder.runtimes import (
     _sandbox_files,
     _system_packages,
 )
+from builder.runtimes._bwrap_base import Bases
 from builder.runtimes._bwrap_command import View
 from builder.runtimes._bwrap_process import Command
 from builder.runtimes._layers import MOUNTED, LayerRecord, Layers
@@ -44,9 +45,12 @@ _UNLIMITED = 2**60
 _BUILD_LIMITS = Limits(memory_bytes=16 * 1024**3, processes=8192, disk_bytes=40 * 1024**3)
 
 
-def create(workspace: Path, **_services: object) -> BubblewrapRuntime:
-    """The runtime that keeps its layers below `workspace`."""
-    return BubblewrapRuntime(workspace)
+def create(workspace: Path, *, base: str = "", **_services: object) -> BubblewrapRuntime:
+    """The runtime that keeps its layers below `workspace`, over this machine's system or the one unpacked at `base`.
+
+    Raises UsageError if `base` is no unpacked system.
+    """
+    return BubblewrapRuntime(workspace, Path(base).absolute() if base else None)
 
 
 class BubblewrapRuntime:
@@ -54,9 +58,10 @@ class BubblewrapRuntime:
 
     name = "bubblewrap"
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, base: Path | None = None) -> None:
         self._workspace = workspace.absolute()
-        self._layers = Layers(self._workspace / "layers")
+        self._unpacked = Bases(base, self._workspace) if base else None
+        self._layers = Layers(self._workspace / "layers", self._unpacked.id if self._unpacked else "")
         self._checking = threading.Lock()
         self._checked = False
         self._bases: set[str] = set()
@@ -99,7 +104,7 @@ class BubblewrapRuntime:
             yield BubblewrapSandbox(view, limits or Limits(), self._closed)
 
     def layers(self, image: ImageSpec) -> tuple[StoredLayer, ...]:
-        """See `protocols.Runtime.layers`. The base is the machine as it is, and weighs nothing."""
+        """See `protocols.Runtime.layers`. The base, the machine's or another, is in no layer and weighs nothing."""
         if image.kind == "base":
             return (StoredLayer(image.digest, 0),)
         record = self._layers.find(image.digest)
@@ -119,8 +124,8 @@ class BubblewrapRuntime:
         return Leftovers(len(sandboxes), len(layers), size)
 
     def purge(self) -> int:
-        """Remove every layer and every cache. Nothing may be running in the workspace."""
-        kept = [self._workspace / name for name in ("layers", "cache")]
+        """Remove every layer, every cache and all copies of interpreters. Nothing may be running in the workspace."""
+        kept = [self._workspace / name for name in ("layers", "cache", "interpreters")]
         freed = sum(used_bytes(path) for path in kept)
         for path in kept:
             _owned.remove_tree(path)
@@ -138,14 +143,16 @@ class BubblewrapRuntime:
         return _owned.owned_directory(self._sandboxes, _SANDBOX)
 
     def _view(self, image: ImageSpec, root: Path, *, network: bool, cache: str, below: list[Path]) -> View:
+        python = interpreters.find(image.python)
         return View(
             root=root,
-            python=interpreters.find(image.python),
+            python=python,
             uv=interpreters.uv_program(),
             lowers=below,
             hidden=_machine.hidden_paths(self._workspace),
             network=network,
             cache=self._cache(cache) if cache else None,
+            base=self._unpacked.with_interpreter(python) if self._unpacked else None,
         )
 
     def _cache(self, name: str) -> Path:
@@ -172,14 +179,14 @@ class BubblewrapRuntime:
         return BuiltImage(image.digest, size, cached=False, wall_seconds=wall, cpu_seconds=cpu)
 
     def _require_base(self, image: ImageSpec) -> None:
-        """A base is the machine as it is: nothing to build, but it must have what the image asks for."""
+        """There is nothing to build, but the system must have what the image asks for."""
         if image.digest not in self._bases:
             interpreters.find(image.python)
             self._require_packages(image)
             self._bases.add(image.digest)
 
     def _require_packages(self, image: ImageSpec) -> None:
-        """Raises Rejected naming the system packages whose test fails on the machine as a sandbox sees it."""
+        """Raises Rejected naming the system packages whose test fails in the system as a sandbox sees it."""
         if not image.system_packages:
             return
         with self._directory() as root:

@@ -50,9 +50,9 @@ _BUILD = "build-"
 _BUILD_LIMITS = Limits(memory_bytes=16 * 1024**3, processes=8192, disk_bytes=40 * 1024**3)
 
 
-def create(workspace: Path, *, base_image: str = "", **_services: object) -> DockerRuntime:
-    """The runtime whose images stand on `base_image`, else BUILDER_BASE_IMAGE, else what `builder base-image` made."""
-    return DockerRuntime(workspace, base_image or dockerfiles.system_image())
+def create(workspace: Path, *, base: str = "", **_services: object) -> DockerRuntime:
+    """The runtime whose images stand on the image `base`, or on what `builder base-image` made."""
+    return DockerRuntime(workspace, base or dockerfiles.SYSTEM_IMAGE)
 
 
 class DockerRuntime:
@@ -79,6 +79,10 @@ class DockerRuntime:
     def import_system(self, root: Path, name: str) -> SystemImage:
         """Make the image `name` of a root file system. Raises SandboxError, DiskFullError."""
         return _docker_system.import_root(self._engine, root, name)
+
+    def unpack_system(self, name: str, directory: Path) -> SystemImage:
+        """Write the files of the image `name` into a new directory. See `_docker_system.unpack` for errors."""
+        return _docker_system.unpack(self._engine, name, directory)
 
     def adapt_system(self, reference: str, setup: str, name: str) -> SystemImage:
         """Make the image `name` by running a script as root in another image, which is pulled where it is missing."""

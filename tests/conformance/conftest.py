@@ -17,8 +17,10 @@ from builder import interpreters, plugins
 from builder.errors import RuntimeMissingError
 from builder.protocols import ImageSpec, Runtime, Sandbox
 
+OVER_A_BASE = "bubblewrap over a base"
 REAL = [
     pytest.param("bubblewrap", marks=pytest.mark.sandbox),
+    pytest.param(OVER_A_BASE, marks=pytest.mark.integration),
     pytest.param("docker", marks=pytest.mark.integration),
 ]
 
@@ -51,9 +53,18 @@ def emptied(created: Runtime) -> Iterator[Runtime]:
     created.purge()
 
 
+def create(name: str, workspace: Path) -> Runtime:
+    """The runtime of an entry of `REAL`."""
+    base = os.environ["TEST_BASE_DIR"] if name == OVER_A_BASE else ""
+    created: Runtime = plugins.load("runtimes", name.split()[0]).create(workspace, base=base)
+    return created
+
+
 def new_runtime(name: str, workspace: Path) -> Runtime:
     """Skips the test where the machine lacks what the runtime needs."""
-    created: Runtime = plugins.load("runtimes", name).create(workspace)
+    if name == OVER_A_BASE and not os.environ.get("TEST_BASE_DIR"):
+        pytest.skip("TEST_BASE_DIR names no system that `builder base-image` unpacked")
+    created = create(name, workspace)
     try:
         created.check()
     except RuntimeMissingError as error:

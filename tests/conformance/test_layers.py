@@ -21,9 +21,15 @@ from conformance.conftest import FOREVER, KNOWN, REAL, Image, emptied, new_runti
 
 
 @pytest.fixture(params=REAL)
-def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]:
+def kind(request: pytest.FixtureRequest) -> str:
+    """The entry of `REAL` that `fresh` is."""
+    return str(request.param)
+
+
+@pytest.fixture
+def fresh(kind: str, tmp_path: Path) -> Iterator[Runtime]:
     """A runtime over a workspace of its own."""
-    with emptied(new_runtime(request.param, tmp_path / "workspace")) as created:
+    with emptied(new_runtime(kind, tmp_path / "workspace")) as created:
         yield created
 
 
@@ -84,10 +90,10 @@ def test_layer_bytes_are_what_the_layer_adds(runtime: Runtime, image: Image) -> 
     assert runtime.build(image("touch layer-bytes-2", parent=lower)).layer_bytes < 100_000
 
 
-def test_a_layer_outlives_its_runtime(fresh: Runtime, image: Image, tmp_path: Path) -> None:
+def test_a_layer_outlives_its_runtime(fresh: Runtime, kind: str, image: Image, tmp_path: Path) -> None:
     spec = image("touch file")
     fresh.build(spec)
-    assert new_runtime(fresh.name, tmp_path / "workspace").build(spec).cached
+    assert new_runtime(kind, tmp_path / "workspace").build(spec).cached
 
 
 def test_parallel_builds_of_one_image_run_once(runtime: Runtime, image: Image, tmp_path: Path) -> None:
@@ -174,10 +180,11 @@ def test_failed_parent_is_the_childs_reason(runtime: Runtime, image: Image) -> N
 _OWNER = """
 import sys
 from pathlib import Path
-from builder import interpreters, plugins
+from builder import interpreters
 from builder.protocols import ImageSpec
+from conformance.conftest import create
 script = "echo half > half; sleep " + sys.argv[5]
-runtime = plugins.load("runtimes", sys.argv[1]).create(Path(sys.argv[2]))
+runtime = create(sys.argv[1], Path(sys.argv[2]))
 base = ImageSpec("base", "base", sys.argv[3])
 if sys.argv[4] == "build":
     runtime.build(ImageSpec("environment", "x", sys.argv[3], base, script, cache="c"))
@@ -187,11 +194,11 @@ with runtime.start(ImageSpec("environment", "x", sys.argv[3], base, "true"), cac
 
 
 @pytest.mark.parametrize("stage", ["build", "run"])
-def test_t62_leftovers_of_a_killed_owner(fresh: Runtime, image: Image, tmp_path: Path, stage: str) -> None:
+def test_t62_leftovers_of_a_killed_owner(fresh: Runtime, kind: str, image: Image, tmp_path: Path, stage: str) -> None:
     """T62: catches processes, sandboxes and half-built layers that outlive a `kill -9`."""
     workspace = tmp_path / "workspace"
-    command = [sys.executable, "-c", _OWNER, fresh.name, str(workspace), image().python, stage, FOREVER]
-    with subprocess.Popen(command) as owner:
+    command = [sys.executable, "-c", _OWNER, kind, str(workspace), image().python, stage, FOREVER]
+    with subprocess.Popen(command, cwd=Path(__file__).parent.parent) as owner:
         _wait_until_there(FOREVER)
         assert fresh.clean() == Leftovers(), "what is alive must stay"
         owner.send_signal(signal.SIGKILL)
