@@ -15,7 +15,7 @@ from docker.types import LogConfig, Mount
 from builder import network_settings
 from builder.errors import SandboxError
 from builder.protocols import CACHE_DIR, CACHE_ENV, CONTEXT_DIR, HOME_DIR, SHELL_ENV, ContextFile, Limits
-from builder.runtimes import _kernel_view, _machine
+from builder.runtimes import _kernel_view, _machine, _podman
 from builder.runtimes._docker_engine import OWNER, WORKSPACE, Engine, container_name, engine_errors
 from builder.runtimes._docker_process import USER
 
@@ -36,7 +36,7 @@ _SCRATCH = ("/tmp", HOME_DIR, CONTEXT_DIR)  # noqa: S108
 
 @dataclass(frozen=True)
 class Wanted:
-    """A container to be made. `throw_away` places are volumes, so that no layer gets what lies there."""
+    """A container to be made. With `throw_away` no layer gets what lies in its temporary places."""
 
     image: str
     workspace: str
@@ -55,6 +55,8 @@ class Wanted:
 def create(engine: Engine, wanted: Wanted) -> str:
     """Make and start the container; its id. Raises SandboxError, DiskFullError."""
     with engine_errors("making a sandbox"):
+        if wanted.cache:
+            engine.api.create_volume(cache_volume(wanted.workspace, wanted.cache), labels=wanted.labels)
         made: str = engine.api.create_container(
             wanted.image,
             ["/bin/bash", "--noprofile", "--norc", "-c", _WAIT],
@@ -69,6 +71,8 @@ def create(engine: Engine, wanted: Wanted) -> str:
         )["Id"]
         put(engine, made, wanted)
         engine.api.start(made)
+    if engine.is_podman and not wanted.network:
+        _podman.invent_identity(engine, made)
     return made
 
 
@@ -101,19 +105,18 @@ def _host(wanted: Wanted, *, podman: bool) -> dict[str, Any]:
         "dns": None if wanted.network else ["127.0.0.1"],  # Else the machine's own name servers are named.
         "dns_search": None if wanted.network else ["."],
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
+        "security_opt": ["no-new-privileges:true", *([_podman.MASKS] if podman else [])],
         "mem_limit": limits.memory_bytes,
         "memswap_limit": limits.memory_bytes,
         "pids_limit": limits.processes,
         "tmpfs": _memory_files(limits, podman=podman),
-        "mounts": _mounts(wanted),
+        "mounts": _mounts(wanted, podman=podman),
         "log_config": LogConfig(type=LogConfig.types.NONE),
     }
 
 
 def _memory_files(limits: Limits, *, podman: bool) -> dict[str, str]:
-    """podman knows no owner; what it mounts has the mode of the directory below, see `setup_base.sh.j2`."""
-    owner = "" if podman else ",uid=1000,gid=1000"
+    owner = _podman.MEMORY_FILES if podman else ",uid=1000,gid=1000"
     return {
         "/run": f"exec,mode=1777{owner},size={_MEMORY_FILES}",
         "/var/tmp": f"exec,mode=1777,size={_MEMORY_FILES}",  # noqa: S108
@@ -121,12 +124,14 @@ def _memory_files(limits: Limits, *, podman: bool) -> dict[str, str]:
     }
 
 
-def _mounts(wanted: Wanted) -> list[Mount]:
+def _mounts(wanted: Wanted, *, podman: bool) -> list[Mount]:
     places = _SCRATCH if wanted.throw_away else (CONTEXT_DIR,) if wanted.network else ()
+    if podman and wanted.throw_away:
+        places = ()
     owned = {**wanted.labels, OWNER: wanted.owner}
     mounts = [Mount(place, None, labels=owned) for place in places]
     if wanted.cache:
-        mounts.append(Mount(CACHE_DIR, cache_volume(wanted.workspace, wanted.cache), labels=wanted.labels))
+        mounts.append(Mount(CACHE_DIR, cache_volume(wanted.workspace, wanted.cache)))
     return mounts
 
 

@@ -29,6 +29,7 @@ from builder.runtimes import (
     _docker_process,
     _docker_system,
     _owned,
+    _podman,
     _sandbox_files,
     _system_packages,
 )
@@ -327,6 +328,8 @@ class DockerSandbox:
     def keep(self, image: ImageSpec, workspace: str, base: str) -> _docker_images.Found:
         """Make the image of what was written. Raises SandboxError, DiskFullError."""
         marks = {**_docker_images.marks(image, workspace), _docker_images.BASE: base}
+        if self._box.engine.is_podman:
+            _podman.empty_temporary_places(self._box.engine, self._box.container)
         name, env = _docker_images.name(image, workspace), dockerfiles.environment(image)
         return _docker_images.commit(self._box.engine, self._box.container, marks, name, env)
 

@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -18,10 +19,17 @@ from builder.errors import RuntimeMissingError
 from builder.protocols import ImageSpec, Runtime, Sandbox
 
 OVER_A_BASE = "bubblewrap over a base"
+PODMAN = "docker on podman"
+NEEDED = {OVER_A_BASE: "TEST_BASE_DIR", PODMAN: "TEST_PODMAN_HOST"}
+"""The variables with a directory that `builder base-image` unpacked, and with podman's address, as in DOCKER_HOST."""
+if TYPE_CHECKING:
+    from builder.runtimes.docker import DockerRuntime
+
 REAL = [
     pytest.param("bubblewrap", marks=pytest.mark.sandbox),
     pytest.param(OVER_A_BASE, marks=pytest.mark.integration),
     pytest.param("docker", marks=pytest.mark.integration),
+    pytest.param(PODMAN, marks=pytest.mark.integration),
 ]
 
 Image = Callable[..., ImageSpec]
@@ -57,13 +65,25 @@ def create(name: str, workspace: Path) -> Runtime:
     """The runtime of an entry of `REAL`."""
     base = os.environ["TEST_BASE_DIR"] if name == OVER_A_BASE else ""
     created: Runtime = plugins.load("runtimes", name.split()[0]).create(workspace, base=base)
+    if name == PODMAN:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DOCKER_HOST", os.environ["TEST_PODMAN_HOST"])
+            cast("DockerRuntime", created).connect()
     return created
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What podman does otherwise and cannot be told to do; see `_podman`."""
+    reason = "podman's filter of system calls lets a process make a user namespace"
+    for item in items:
+        if item.name == f"test_privileged_acts_fail[{PODMAN}-unshare --user --map-root-user true]":
+            item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
 
 
 def new_runtime(name: str, workspace: Path) -> Runtime:
     """Skips the test where the machine lacks what the runtime needs."""
-    if name == OVER_A_BASE and not os.environ.get("TEST_BASE_DIR"):
-        pytest.skip("TEST_BASE_DIR names no system that `builder base-image` unpacked")
+    if name in NEEDED and not os.environ.get(NEEDED[name]):
+        pytest.skip(f"{NEEDED[name]} is not set")
     created = create(name, workspace)
     try:
         created.check()
