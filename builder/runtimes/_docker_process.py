@@ -54,13 +54,17 @@ exit $code
 """
 _FILE_INIT = """
 exec 2>&1
+read -r _
 printf '\\006\\n'
 """
 
 
 @dataclass(frozen=True)
 class Command:
-    """`words` are the program's, `data` its whole input."""
+    """`words` are the program's, `data` its whole input.
+
+    It says nothing before it has read of that: what arrives together with the engine's answer is lost to us.
+    """
 
     words: tuple[str, ...]
     data: bytes
@@ -77,7 +81,7 @@ def script_command(script: str, *, timeout: float, env: Mapping[str, str], workd
 
 def file_command(script: str, path: str, data: bytes, timeout: float) -> Command:
     """The command that runs one of our own scripts, which needs nothing, over a path."""
-    return Command((*_EMPTY, _FILE_INIT + script, "bash", path), data, timeout)
+    return Command((*_EMPTY, _FILE_INIT + script, "bash", path), b"\n" + data, timeout)
 
 
 _EMPTY = ("/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "/bin/bash", "--noprofile", "--norc", "-c")
