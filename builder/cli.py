@@ -8,10 +8,11 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 import click
 
@@ -26,6 +27,19 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 INTERRUPTED = 130
+
+
+class Bytes(click.ParamType[int]):
+    """An amount of bytes with a decimal unit, as `size` prints it."""
+
+    name = "size"
+    _UNITS: ClassVar = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", str(value).strip(), re.IGNORECASE)
+        if found is None:
+            self.fail(f"{value!r} is no size such as 50GB or 800MB", param, ctx)
+        return int(float(found[1]) * self._UNITS[found[2].upper()])
 
 
 def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
@@ -317,14 +331,17 @@ def doctor(settings: Settings) -> None:
 
 @cli.command()
 @option("--layers", is_flag=True, help="Also remove all built layers and downloads; the next build makes them again.")
+@option("--disk-budget", type=Bytes(), default=None, help="Remove the oldest images until this is left: 50GB, 800MB.")
 @common
-def clean(layers: bool, settings: Settings) -> None:
+def clean(layers: bool, disk_budget: int | None, settings: Settings) -> None:
     """Remove what killed runs left behind."""
     from builder import commands, session, views
 
     with session.writing(settings) as opened:
         leftovers = commands.clean(opened)
-        show(settings, views.cleaned(leftovers, commands.remove_layers(opened) if layers else None))
+        removed = commands.remove_layers(opened) if layers else None
+        pruned = None if disk_budget is None else commands.prune(opened, disk_budget)
+        show(settings, views.cleaned(leftovers, removed, pruned))
 
 
 @cli.command()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder import contents, jobs, layer_sizes, plugins
+from builder import contents, jobs, layer_sizes, plugins, pruning
 from builder.errors import (
     IncompleteHarvestError,
     UnknownNameError,
@@ -18,6 +18,7 @@ from builder.layer_sizes import Sizes
 from builder.models import Environment, TaskInstance, ValidationReport
 from builder.pipeline import Summary
 from builder.protocols import Leftovers
+from builder.pruning import Pruned
 from builder.session import Session
 from builder.settings import Settings
 from builder.store import (
@@ -153,7 +154,8 @@ def sizes(session: Session, instances: Sequence[TaskInstance]) -> Measured:
     from builder import uploads
 
     images = built(session.store, instances)
-    here = {one.instance.instance_id: session.runtime.layers(jobs.recipes(session, one).instance) for one, _ in images}
+    layers = ((one, session.runtime.layers(jobs.recipes(session, one).instance)) for one, _ in images)
+    here = {one.instance.instance_id: found for one, found in layers if found}
     there = uploads.uploaded_layers(session, list(here))
     return Measured(layer_sizes.measure(here), layer_sizes.measure(there))
 
@@ -217,6 +219,24 @@ def clean(session: Session) -> Leftovers:
 def remove_layers(session: Session) -> int:
     """Remove everything that the runtime can build or download again; returns the bytes that were freed."""
     return session.runtime.purge()
+
+
+def prune(session: Session, budget: int) -> Pruned:
+    """Remove the oldest images until the others fit `budget` bytes; those of candidates without a verdict stay."""
+    wanted = [one for one in prepared(session.store, select(session, (), ())) if not _has_verdict(session.store, one)]
+    needed = {jobs.recipes(session, one).instance.digest for one in wanted}
+    stored = session.runtime.stored()
+    chosen = pruning.removable(stored, needed, budget)
+    session.runtime.remove(chosen)
+    gone = set(chosen)
+    freed = sum(image.bytes for image in stored if image.digest in gone)
+    kept = sum(image.bytes for image in stored) - freed
+    return Pruned(len(chosen), freed, kept, max(0, kept - budget))
+
+
+def _has_verdict(store: Store, one: Prepared) -> bool:
+    result = store.result(VALIDATION, one.instance.instance_id)
+    return result is not None and result.outcome in (DONE, REJECTED)
 
 
 def funnel(store: Store) -> Funnel:

@@ -168,6 +168,17 @@ class Leftovers:
     bytes: int = 0
 
 
+@dataclass(frozen=True)
+class StoredImage:
+    """An image that a runtime keeps: its digest and its parent's (`""` for a base), the bytes of its own layer, and
+    when it was built (ISO 8601, UTC)."""
+
+    digest: str
+    parent: str
+    bytes: int
+    created: str
+
+
 class Runtime(Protocol):
     """Where untrusted code runs."""
 
@@ -194,10 +205,16 @@ class Runtime(Protocol):
         """A fresh sandbox over the built image (built first where needed)."""
 
     def layers(self, image: ImageSpec) -> tuple[StoredLayer, ...]:
-        """The layers of a built image, lowest first. Raises SandboxError if it is not built."""
+        """The layers of a built image, lowest first; none if it is not there."""
 
     def clean(self) -> Leftovers:
         """Remove what earlier, killed runs left behind."""
+
+    def stored(self) -> list[StoredImage]:
+        """Every image that was built in this workspace and is there, without bases."""
+
+    def remove(self, digests: Sequence[str]) -> None:
+        """Remove images, children before their parents. Nothing may be running over them; they can be made again."""
 
     def purge(self) -> int:
         """Remove every built layer and every cache that no one uses; returns the bytes freed. All can be made again."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from builder.diagnosis import Finding
     from builder.models import TaskInstance
     from builder.protocols import Leftovers
+    from builder.pruning import Pruned
     from builder.publish import Push
     from builder.repositories import Chosen
     from builder.settings import Settings
@@ -277,12 +278,15 @@ def findings(found: Sequence[Finding]) -> View:
     return View("\n".join(lines), [asdict(finding) for finding in found])
 
 
-def cleaned(leftovers: Leftovers, layers_bytes: int | None) -> View:
+def cleaned(leftovers: Leftovers, layers_bytes: int | None, pruned: Pruned | None) -> View:
     """What was removed."""
     text = f"Removed {leftovers.sandboxes} sandboxes and {leftovers.layers} unfinished layers, {size(leftovers.bytes)}."
     if layers_bytes is not None:
         text += f"\nRemoved the built layers and caches, {size(layers_bytes)}."
-    return View(text, {**asdict(leftovers), "layers_bytes": layers_bytes})
+    if pruned is not None:
+        text += f"\nRemoved {pruned.images} images, {size(pruned.freed)}; {size(pruned.kept)} are left"
+        text += f", {size(pruned.over)} over the budget, and all of them are needed." if pruned.over else "."
+    return View(text, {**asdict(leftovers), "layers_bytes": layers_bytes, "pruned": pruned and asdict(pruned)})
 
 
 def exported(kind: str, directory: Path, number: int) -> View:

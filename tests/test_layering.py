@@ -82,6 +82,7 @@ LAYERS: dict[str, set[str]] = {
         "network_settings",
         "dockerfiles",
         "layer_sizes",
+        "pruning",
         "versions",
         "tokens",
         "quota",

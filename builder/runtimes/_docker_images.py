@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ from builder import __version__, dockerfiles, image_names, interpreter_archive, 
 from builder.errors import BuilderError, RuntimeMissingError, SandboxError, TokenMissingError
 from builder.interpreters import Interpreter
 from builder.models import digest_of
-from builder.protocols import SHELL_ENV, TESTBED, ImageSpec, StoredLayer
+from builder.protocols import SHELL_ENV, TESTBED, ImageSpec, StoredImage, StoredLayer
 from builder.runtimes._docker_engine import (
     DIGEST,
     KIND,
@@ -71,6 +72,30 @@ def find(engine: Engine, digest: str, **more: str) -> Found | None:
 def layer_bytes(engine: Engine, image: str) -> int:
     """What the last layer of an image holds, in bytes of file content."""
     return int(engine.api.history(image)[0]["Size"])  # type: ignore[no-untyped-call]
+
+
+def stored(engine: Engine, workspace: str) -> list[StoredImage]:
+    """The images that a workspace has built. Raises SandboxError."""
+    with engine_errors("listing images"):
+        images = engine.api.images(filters={"label": labels({WORKSPACE: workspace})})
+        digests = {image["Id"]: image["Labels"][DIGEST] for image in images}
+        return [
+            StoredImage(
+                digests[image["Id"]],
+                digests.get(image["ParentId"], ""),
+                layer_bytes(engine, image["Id"]),
+                datetime.fromtimestamp(image["Created"], UTC).isoformat(timespec="seconds"),
+            )
+            for image in images
+        ]
+
+
+def remove(engine: Engine, workspace: str, digest: str) -> None:
+    """Remove the image of a workspace with this digest, under all its names. Raises SandboxError."""
+    found = find(engine, digest, **{WORKSPACE: workspace})
+    if found:
+        with engine_errors("removing an image"):
+            engine.api.remove_image(found.id, force=True, noprune=True)
 
 
 def commit(engine: Engine, container: str, marks: Mapping[str, str], name: str, env: Mapping[str, str]) -> Found:

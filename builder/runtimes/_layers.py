@@ -32,6 +32,7 @@ class LayerRecord:
     labels: Mapping[str, str]
     created: str
     base: str = ""
+    parent: str = ""
 
 
 class Layers:
@@ -48,6 +49,17 @@ class Layers:
             return None
         record = LayerRecord(**json.loads(text))
         return record if record.base == self._base else None
+
+    def records(self) -> list[LayerRecord]:
+        """Every layer, over whatever base."""
+        paths = sorted(self.root.glob(f"*/{_RECORD}"))
+        return [LayerRecord(**json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+
+    def remove(self, digest: str) -> None:
+        """Remove a layer, the record first."""
+        with _owned.locked(self.lock_path(digest)):
+            (self.root / digest / _RECORD).unlink(missing_ok=True)
+            _owned.remove_tree(self.root / digest)
 
     def directories(self, image: ImageSpec) -> list[Path]:
         """The layers under a sandbox of this image, lowest first, without the base."""
@@ -82,7 +94,16 @@ class Layers:
 def _record(image: ImageSpec, size: int, wall: float, cpu: float, base: str) -> LayerRecord:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return LayerRecord(
-        image.digest, image.kind, image.name, size, round(wall, 3), round(cpu, 3), dict(image.labels), now, base
+        digest=image.digest,
+        kind=image.kind,
+        name=image.name,
+        bytes=size,
+        wall_seconds=round(wall, 3),
+        cpu_seconds=round(cpu, 3),
+        labels=dict(image.labels),
+        created=now,
+        base=base,
+        parent=image.parent.digest if image.parent else "",
     )
 
 

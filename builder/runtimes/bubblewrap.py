@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import IO
 from builder import interpreters
 from builder.errors import SandboxError
 from builder.files import append, disk_errors
-from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits, StoredLayer
+from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits, StoredImage, StoredLayer
 from builder.runtimes import (
     _build_failure,
     _bwrap_check,
@@ -109,7 +109,7 @@ class BubblewrapRuntime:
             return (StoredLayer(image.digest, 0),)
         record = self._layers.find(image.digest)
         if record is None:
-            raise SandboxError(f"the image of {image.name} is not built")
+            return ()
         return (*(self.layers(image.parent) if image.parent else ()), StoredLayer(image.digest, record.bytes))
 
     def clean(self) -> Leftovers:
@@ -122,6 +122,15 @@ class BubblewrapRuntime:
             _owned.remove_tree(path)
         _cgroups.remove_abandoned()
         return Leftovers(len(sandboxes), len(layers), size)
+
+    def stored(self) -> list[StoredImage]:
+        """See `protocols.Runtime.stored`."""
+        return [StoredImage(one.digest, one.parent, one.bytes, one.created) for one in self._layers.records()]
+
+    def remove(self, digests: Sequence[str]) -> None:
+        """See `protocols.Runtime.remove`."""
+        for digest in digests:
+            self._layers.remove(digest)
 
     def purge(self) -> int:
         """Remove every layer, every cache and all copies of interpreters. Nothing may be running in the workspace."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from docker.errors import DockerException, ImageNotFound, NotFound
 from builder import dockerfiles, interpreters
 from builder.errors import SandboxError
 from builder.files import append, disk_errors, write_file
-from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits, StoredLayer
+from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits, StoredImage, StoredLayer
 from builder.runtimes import (
     _build_failure,
     _docker_containers,
@@ -122,11 +122,14 @@ class DockerRuntime:
 
     def layers(self, image: ImageSpec) -> tuple[StoredLayer, ...]:
         """See `protocols.Runtime.layers`. What is below the base counts as one layer."""
+        if image.kind != "base" and self._find(image) is None:
+            return ()
         below = self.layers(image.parent) if image.parent else (_docker_images.system(self._engine, self._base_image),)
         return (*below, _docker_images.last_layer(self._engine, self._reference(image)))
 
     def push(self, image: ImageSpec, reference: str) -> str:
         """See `protocols.Publisher.push`. The engine sends layers side by side, and takes them from its neighbours."""
+        self.build(image)
         return _docker_images.push(self._engine, self._reference(image), reference)
 
     def clean(self) -> Leftovers:
@@ -134,6 +137,15 @@ class DockerRuntime:
         sandboxes, layers = (_owned.abandoned(self._sandboxes, prefix) for prefix in (_SANDBOX, _BUILD))
         _owned.remove_tree(*sandboxes, *layers)
         return Leftovers(len(sandboxes), len(layers), self._remove_strays())
+
+    def stored(self) -> list[StoredImage]:
+        """See `protocols.Runtime.stored`."""
+        return _docker_images.stored(self._engine, self._workspace)
+
+    def remove(self, digests: Sequence[str]) -> None:
+        """See `protocols.Runtime.remove`."""
+        for digest in digests:
+            _docker_images.remove(self._engine, self._workspace, digest)
 
     def purge(self) -> int:
         """Remove every image and every download of this workspace. Nothing may be running in it."""

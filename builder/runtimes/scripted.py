@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.errors import SandboxError
-from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits, StoredLayer
+from builder.protocols import TESTBED, BuiltImage, ExecResult, ImageSpec, Leftovers, Limits, StoredImage, StoredLayer
 
 _SUCCESS = ExecResult(0, b"")
 _LIMITS = Limits()
@@ -119,7 +119,7 @@ class ScriptedRuntime:
         """A layer weighs as many bytes as its script has characters."""
         with self._lock:
             if not any(built.digest == image.digest for built in self.builds):
-                raise SandboxError(f"the image of {image.name} is not built")
+                return ()
         below = self.layers(image.parent) if image.parent else ()
         return (*below, StoredLayer(image.digest, len(image.script)))
 
@@ -128,6 +128,18 @@ class ScriptedRuntime:
         with self._lock:
             self.pushed.append((image, reference))
         return f"sha256:{image.digest}"
+
+    def stored(self) -> list[StoredImage]:
+        """What was built, all at the same time."""
+        return [
+            StoredImage(image.digest, image.parent.digest if image.parent else "", len(image.script), "")
+            for image in self.builds
+            if image.kind != "base"
+        ]
+
+    def remove(self, digests: Sequence[str]) -> None:
+        """Forget that these were built."""
+        self.builds[:] = [image for image in self.builds if image.digest not in digests]
 
     def clean(self) -> Leftovers:
         return Leftovers()

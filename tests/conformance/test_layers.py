@@ -237,6 +237,24 @@ def test_purge(fresh: Runtime, image: Image) -> None:
     assert fresh.purge() == 0
 
 
+def test_images_are_listed_and_removed_one_by_one(fresh: Runtime, image: Image) -> None:
+    below = image("head -c 1000000 /dev/zero >file")
+    above = [image(f"echo {n} >file{n}", parent=below) for n in range(2)]
+    for spec in above:
+        fresh.build(spec)
+    found = {one.digest: one for one in fresh.stored()}
+    assert {digest: one.parent for digest, one in found.items() if digest != below.digest} == {
+        spec.digest: below.digest for spec in above
+    }
+    assert found[below.digest].bytes >= 1_000_000
+    assert found[below.digest].parent not in found
+    fresh.remove([above[0].digest])
+    assert {one.digest for one in fresh.stored()} == {below.digest, above[1].digest}
+    assert fresh.layers(above[0]) == ()
+    assert _shown(fresh, above[1], "cat file1") == "1\n"
+    assert _shown(fresh, above[0], "cat file0") == "0\n"
+
+
 @pytest.mark.parametrize("stage", ["build", "exec"])
 def test_close_kills_what_runs(fresh: Runtime, image: Image, stage: str) -> None:
     """Catches Ctrl-C that waits for the longest test run, and work that starts after it."""

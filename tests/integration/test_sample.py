@@ -146,6 +146,27 @@ def test_facts_and_a_clone_reproduce_the_verdicts(workspace: Path, data_dir: Pat
                 assert again[name][column] == entry[column], (name, column)
 
 
+def test_images_are_removed_under_a_budget_and_come_back(
+    workspace: Path, data_dir: Path, clone: Path, tmp_path: Path
+) -> None:
+    """Catches the removal of what a candidate without a verdict still needs, and a run that misses what was removed."""
+    harvest(tmp_path, data_dir, clone)
+    run("build-images", workspace=tmp_path, data_dir=data_dir)
+    nothing = run("clean", "--disk-budget", "0", workspace=tmp_path, data_dir=data_dir)["pruned"]
+    assert nothing["images"] == 0
+    assert nothing["over"] == nothing["kept"] > 0
+    run("validate", "--instance", "sample__pantry-2", workspace=tmp_path, data_dir=data_dir)
+    one = run("clean", "--disk-budget", "0", workspace=tmp_path, data_dir=data_dir)["pruned"]
+    assert (one["images"], one["freed"] + one["kept"]) == (1, nothing["kept"])
+    run("validate", workspace=tmp_path, data_dir=data_dir)
+    here, there = (verdicts(path, data_dir).items() for path in (tmp_path, workspace))
+    assert {name: one["verdict"] for name, one in here} == {name: one["verdict"] for name, one in there}
+    rest = run("clean", "--disk-budget", "0", workspace=tmp_path, data_dir=data_dir)["pruned"]
+    assert (rest["freed"], rest["kept"], rest["over"]) == (one["kept"], 0, 0)
+    again = run("validate", "--instance", "sample__pantry-2", "--runs", "1", workspace=tmp_path, data_dir=data_dir)
+    assert [record["verdict"] for record in again] == ["validated"]
+
+
 def test_killed_at_twenty_random_instants_the_data_set_is_the_same(
     workspace: Path, data_dir: Path, clone: Path, tmp_path: Path
 ) -> None:
