@@ -29,7 +29,6 @@ from builder.runtimes._docker_engine import (
     engine_errors,
     explained,
     labels,
-    remove_container,
 )
 from builder.templating import double_quote
 
@@ -192,26 +191,26 @@ def system_id(engine: Engine, reference: str) -> str:
             ) from None
 
 
-def base(engine: Engine, system: str, python: Interpreter, uv: Path) -> str:
-    """The image with the system and an interpreter; made once per engine. Raises SandboxError, DiskFullError."""
+def base(engine: Engine, system: str, python: Interpreter, uv: Path, helper: str) -> str:
+    """The image with the system and an interpreter; made once per engine.
+
+    The caller removes the container `helper`. Raises SandboxError, DiskFullError.
+    """
     digest = digest_of(["base", system, python.version, uv.stat().st_size, settings(SHELL_ENV)])
     known = find(engine, digest)
     if known:
         return known.id
     with engine_errors("making a base image"):
-        container: str = engine.api.create_container(system, _LDCONFIG, entrypoint=[], user="0:0")["Id"]
-    try:
-        with tempfile.TemporaryFile() as packed, engine_errors("making a base image"):
-            interpreter_archive.pack(python, uv, packed)
-            packed.seek(0)
-            engine.api.put_archive(container, "/", packed)
-            engine.api.start(container)
-            code = engine.api.wait(container, timeout=_BASE_SECONDS)["StatusCode"]
-        if code:
-            raise SandboxError(f"making a base image: ldconfig ended with {code}")
-        marked = {DIGEST: digest, KIND: "base", _SYSTEM: system, dockerfiles.VERSION_LABEL: __version__}
-        return commit(
-            engine, container, marked, f"{dockerfiles.SYSTEM_IMAGE}:py{python.version}-{digest[:12]}", SHELL_ENV
-        ).id
-    finally:
-        remove_container(engine, container)
+        container: str = engine.api.create_container(system, _LDCONFIG, entrypoint=[], user="0:0", name=helper)["Id"]
+    with tempfile.TemporaryFile() as packed, engine_errors("making a base image"):
+        interpreter_archive.pack(python, uv, packed)
+        packed.seek(0)
+        engine.api.put_archive(container, "/", packed)
+        engine.api.start(container)
+        code = engine.api.wait(container, timeout=_BASE_SECONDS)["StatusCode"]
+    if code:
+        raise SandboxError(f"making a base image: ldconfig ended with {code}")
+    marked = {DIGEST: digest, KIND: "base", _SYSTEM: system, dockerfiles.VERSION_LABEL: __version__}
+    return commit(
+        engine, container, marked, f"{dockerfiles.SYSTEM_IMAGE}:py{python.version}-{digest[:12]}", SHELL_ENV
+    ).id

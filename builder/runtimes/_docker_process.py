@@ -156,6 +156,7 @@ def run(box: Box, command: Command, *, capture: int | None = None) -> ExecResult
         running.start(stack)
         try:
             running.supervise()
+            running.require_room()
         finally:
             running.abandon()
     return running.result()
@@ -300,6 +301,11 @@ class _Running:
                 return "disk"
             _require_room(self._box.engine.root)
         return ""
+
+    def require_room(self) -> None:
+        """What failed on a full disk failed for that reason, whatever it says. Raises DiskFullError."""
+        if self._code and self._box.engine.root is not None:
+            _require_room(self._box.engine.root)
 
     def result(self) -> ExecResult:
         stopped = self._timed_out or bool(self._killed_by)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from builder.errors import SandboxError, UsageError
-from builder.files import disk_errors
+from builder.errors import BuilderError, SandboxError, UsageError
+from builder.files import disk_errors, write_file
 from builder.protocols import UNPACKED_MARK
 from builder.runtimes import _docker_images, _owned
-from builder.runtimes._docker_engine import Engine, engine_errors, exists, remove_container
+from builder.runtimes._docker_engine import Engine, engine_errors, exists
 
 _SETUP_SECONDS = 300
 _MOUNTED_FILES = tuple(f"etc/{name}" for name in ("hostname", "hosts", "ld.so.cache", "machine-id", "resolv.conf"))
@@ -43,59 +43,54 @@ def import_root(engine: Engine, root: Path, name: str) -> SystemImage:
     return _made(engine, name)
 
 
-def adapt(engine: Engine, reference: str, setup: str, name: str) -> SystemImage:
-    """Run a script as root, without network, in an image, and keep the result. Raises SandboxError, DiskFullError."""
+def adapt(engine: Engine, reference: str, setup: str, name: str, helper: str) -> SystemImage:
+    """Run a script as root, without network, in an image, and keep the result.
+
+    The caller removes the container `helper`. Raises SandboxError, DiskFullError.
+    """
     with engine_errors(f"adapting {reference}"):
         if not exists(engine, reference):
             engine.client.images.pull(reference)
         made: str = engine.api.create_container(
-            reference, ["/bin/bash", "-c", setup], entrypoint=[], user="0:0",
+            reference, ["/bin/bash", "-c", setup], entrypoint=[], user="0:0", name=helper,
             host_config=engine.api.create_host_config(network_mode="none"),
         )["Id"]  # fmt: skip
-    try:
-        with engine_errors(f"adapting {reference}"):
-            engine.api.start(made)
-            code = engine.api.wait(made, timeout=_SETUP_SECONDS)["StatusCode"]
-            said = engine.api.logs(made, tail=1).decode("utf-8", "replace").strip()
-        if code:
-            raise SandboxError(f"adapting {reference} ended with {code}: {said}")
-        _docker_images.commit(engine, made, {}, f"{name}:latest", {})
-    finally:
-        remove_container(engine, made)
+        engine.api.start(made)
+        code = engine.api.wait(made, timeout=_SETUP_SECONDS)["StatusCode"]
+        said = engine.api.logs(made, tail=1).decode("utf-8", "replace").strip()
+    if code:
+        raise SandboxError(f"adapting {reference} ended with {code}: {said}")
+    _docker_images.commit(engine, made, {}, f"{name}:latest", {})
     return _made(engine, name)
 
 
-def unpack(engine: Engine, name: str, directory: Path) -> SystemImage:
+def unpack(engine: Engine, name: str, directory: Path, helper: str) -> SystemImage:
     """Write the files of an image into a new directory, as the user who runs this; device nodes are left out.
 
-    Raises UsageError where the directory exists, RuntimeMissingError where the image does not, SandboxError,
-    DiskFullError.
+    The file that makes a base of the directory comes last. The caller removes the container `helper`. Raises UsageError
+    where the directory exists, RuntimeMissingError where the image does not, SandboxError, DiskFullError.
     """
     if directory.exists():
         raise UsageError(f"{directory} exists already", hint="Remove it, or name another.")
     found = _made(engine, _docker_images.system_id(engine, name))
-    with _owned.owned_directory(directory.absolute().parent, ".unpacking-") as scratch:
-        root = scratch / "root"
-        with engine_errors(f"unpacking {name}"):
-            made: str = engine.api.create_container(found.id, ["true"], entrypoint=[])["Id"]
-        try:
-            with tempfile.TemporaryFile() as packed, engine_errors(f"unpacking {name}"), disk_errors(root):
-                packed.writelines(engine.api.export(made))
-                packed.seek(0)
-                _extract(packed, root)
-        finally:
-            remove_container(engine, made)
-        with disk_errors(root):
+    try:
+        with tempfile.TemporaryFile() as packed, engine_errors(f"unpacking {name}"), disk_errors(directory):
+            made: str = engine.api.create_container(found.id, ["true"], entrypoint=[], name=helper)["Id"]
+            packed.writelines(engine.api.export(made))
+            packed.seek(0)
+            _extract(packed, directory)
             for place in _MOUNTED_FILES:
-                (root / place).touch()
-            (root / UNPACKED_MARK).write_text(f"{found.id}\n", encoding="ascii")
-            root.rename(directory)
+                (directory / place).touch()
+            write_file(directory / UNPACKED_MARK, f"{found.id}\n".encode("ascii"))
+    except BuilderError:
+        _owned.remove_tree(directory)
+        raise
     return found
 
 
 def _extract(packed: IO[bytes], root: Path) -> None:
     """tarfile's own filter keeps links and names inside; a directory that is not to be written is, until the end."""
-    root.mkdir()
+    root.mkdir(parents=True)
     with tarfile.open(fileobj=packed) as archive:
         members = [one for one in archive if not one.isdev() and not one.name.startswith(_LEFT_OUT)]
         archive.extractall(root, members, filter="tar")

@@ -83,11 +83,13 @@ class DockerRuntime:
 
     def unpack_system(self, name: str, directory: Path) -> SystemImage:
         """Write the files of the image `name` into a new directory. See `_docker_system.unpack` for errors."""
-        return _docker_system.unpack(self._engine, name, directory)
+        with self._helper() as helper:
+            return _docker_system.unpack(self._engine, name, directory, helper)
 
     def adapt_system(self, reference: str, setup: str, name: str) -> SystemImage:
         """Make the image `name` by running a script as root in another image, which is pulled where it is missing."""
-        return _docker_system.adapt(self._engine, reference, setup, name)
+        with self._helper() as helper:
+            return _docker_system.adapt(self._engine, reference, setup, name, helper)
 
     def build(self, image: ImageSpec, *, log: Path | None = None, timeout: float = 3600) -> BuiltImage:
         """Build the image and its parents, each once. See `protocols.Runtime.build`."""
@@ -223,10 +225,20 @@ class DockerRuntime:
         python = interpreters.find(image.python)
         with _owned.locked(self._lock_path("base")):
             system = _docker_images.system_id(self._engine, self._base_image)
-            made = _docker_images.base(self._engine, system, python, interpreters.uv_program())
+            with self._helper() as helper:
+                made = _docker_images.base(self._engine, system, python, interpreters.uv_program(), helper)
         with self._opening:
             self._bases[image.python] = made
         return made
+
+    @contextmanager
+    def _helper(self) -> Iterator[str]:
+        """The name of a container that makes no layer of this workspace, and goes with this process all the same."""
+        with _owned.owned_directory(self._sandboxes, _BUILD) as owner:
+            try:
+                yield container_name(self._workspace, owner.name)
+            finally:
+                self._remove_owned(owner.name)
 
     @contextmanager
     def _container(self, wanted: Wanted) -> Iterator[DockerSandbox]:
@@ -284,7 +296,8 @@ class DockerRuntime:
         mine = {"label": labels({WORKSPACE: self._workspace})}
         freed = 0
         with engine_errors("removing what was left behind"):
-            for container in self._engine.api.containers(all=True, filters=mine, size=True):
+            named = {"name": container_name(self._workspace, "")}
+            for container in self._engine.api.containers(all=True, filters=named, size=True):
                 owner = container_owner(self._workspace, container["Names"][0])
                 if not (self._sandboxes / owner).exists():
                     freed += container.get("SizeRw") or 0
