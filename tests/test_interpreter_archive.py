@@ -87,3 +87,21 @@ def test_a_second_name_of_a_file_is_a_file_of_its_own(prefix: Path, tmp_path: Pa
             assert member.isreg()
             assert file is not None
             assert file.read() == b"library"
+
+
+def test_how_it_was_built_names_its_new_place(prefix: Path, tmp_path: Path) -> None:
+    """Catches `cannot find -lpython3.7m`: until 3.7 extensions are linked with a library in the place that is named."""
+    for name in ("_sysconfigdata_m_linux.py", "config-3.9/Makefile"):
+        record = prefix / "lib/python3.9" / name
+        record.parent.mkdir(exist_ok=True)
+        record.write_text(f"LDSHARED = gcc -L{prefix}/lib\n")
+    (prefix / "lib/python3.9/other.py").write_text(f"{prefix}\n")
+    with packed(prefix, tmp_path) as archive:
+        for name in ("_sysconfigdata_m_linux.py", "config-3.9/Makefile"):
+            member = archive.extractfile(f"{HOME}/lib/python3.9/{name}")
+            assert member is not None
+            assert member.read() == f"LDSHARED = gcc -L/{HOME}/lib\n".encode()
+        assert archive.getmember(f"{HOME}/lib/python3.9/{name}").mode == 0o644
+        other = archive.extractfile(f"{HOME}/lib/python3.9/other.py")
+        assert other is not None
+        assert other.read() == f"{prefix}\n".encode()

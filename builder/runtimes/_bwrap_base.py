@@ -57,7 +57,7 @@ class Bases:
 
     def with_interpreter(self, python: Interpreter) -> Base:
         """The system with this interpreter, which is copied where it is missing. Raises SandboxError, DiskFullError."""
-        home = self._additions / f"{self.id[-12:]}-{python.version}"
+        home = self._additions / f"{self.id[-12:]}-{python.version}-{interpreter_archive.RULES_VERSION}"
         with disk_errors(home):
             self._additions.mkdir(parents=True, exist_ok=True)
             with _owned.locked(self._additions / ".lock"):

@@ -196,7 +196,9 @@ def base(engine: Engine, system: str, python: Interpreter, uv: Path, helper: str
 
     The caller removes the container `helper`. Raises SandboxError, DiskFullError.
     """
-    digest = digest_of(["base", system, python.version, uv.stat().st_size, settings(SHELL_ENV)])
+    digest = digest_of(
+        ["base", interpreter_archive.RULES_VERSION, system, python.version, uv.stat().st_size, settings(SHELL_ENV)]
+    )
     known = find(engine, digest)
     if known:
         return known.id
