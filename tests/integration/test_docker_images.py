@@ -128,6 +128,19 @@ def test_a_shell_finds_environment_and_repository(place: Place, shell: list[str]
         assert (code, said) == (0, expected)
 
 
+def test_a_shell_that_reads_settings_of_root_says_nothing_of_it(place: Place) -> None:
+    """mini-swe-agent sets this, and reads its end mark from the first line of what comes."""
+    said = place.engine.containers.run(
+        place.image(INSTANCE).id,
+        ["bash", "-c", "echo first"],
+        environment={"BASH_ENV": "/root/.bashrc"},
+        network_mode="none",
+        remove=True,
+        stderr=True,
+    )
+    assert said == b"first\n"
+
+
 def test_a_shell_at_a_terminal_starts_in_the_repository(place: Place) -> None:
     container = place.engine.containers.create(place.image(INSTANCE).id, tty=True, stdin_open=True, network_mode="none")
     try:
