@@ -116,7 +116,7 @@ class ImageSpec:
     """A recipe for one layer: a script that runs once over the parent, and what it needs.
 
     `python` is the exact version (`3.9.18`) that the base layer carries. `cache` names the download cache. The
-    digest covers everything that can change the result, and nothing else.
+    digest covers everything that can change the result, what the image says of itself included, and nothing else.
     """
 
     kind: Literal["base", "environment", "instance"]
@@ -136,7 +136,10 @@ class ImageSpec:
         files = sorted((file.name, file.sha256) for file in self.context)
         parent = self.parent.digest if self.parent else ""
         return digest_of(
-            [self.kind, self.python, parent, self.script, files, dict(self.env), dict(self.system_packages)]
+            [
+                *(self.kind, self.python, parent, self.script, files),
+                *(dict(self.env), dict(self.system_packages), dict(self.labels)),
+            ]
         )
 
 
