@@ -173,7 +173,7 @@ class Leftovers:
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An image that a runtime keeps: its digest and its parent's (`""` for a base), the bytes of its own layer, and
+    """An image that a runtime keeps: its digest and its parent's, which may be a base, the bytes of its own layer, and
     when it was built (ISO 8601, UTC)."""
 
     digest: str

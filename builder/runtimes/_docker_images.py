@@ -34,6 +34,7 @@ from builder.templating import double_quote
 
 BASE = "builder.base"
 """The label with the engine's id of the base that an image stands on."""
+_PARENT = "builder.parent"
 _SYSTEM = "builder.system"
 _UNAUTHORIZED = ("unauthorized", "authentication required", "denied", "no basic auth credentials")
 _LDCONFIG = ["/sbin/ldconfig"]
@@ -77,11 +78,10 @@ def stored(engine: Engine, workspace: str) -> list[StoredImage]:
     """The images that a workspace has built. Raises SandboxError."""
     with engine_errors("listing images"):
         images = engine.api.images(filters={"label": labels({WORKSPACE: workspace})})
-        digests = {image["Id"]: image["Labels"][DIGEST] for image in images}
         return [
             StoredImage(
-                digests[image["Id"]],
-                digests.get(image["ParentId"], ""),
+                image["Labels"][DIGEST],
+                image["Labels"].get(_PARENT, ""),
                 layer_bytes(engine, image["Id"]),
                 datetime.fromtimestamp(image["Created"], UTC).isoformat(timespec="seconds"),
             )
@@ -121,7 +121,8 @@ def name(image: ImageSpec, workspace: str) -> str:
 
 def marks(image: ImageSpec, workspace: str) -> dict[str, str]:
     """The labels of an image."""
-    return {**dockerfiles.labels(image), DIGEST: image.digest, KIND: image.kind, WORKSPACE: workspace}
+    own = {DIGEST: image.digest, KIND: image.kind, WORKSPACE: workspace}
+    return {**dockerfiles.labels(image), **own, _PARENT: image.parent.digest if image.parent else ""}
 
 
 def push(engine: Engine, image: str, reference: str) -> str:
