@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test integration lint format lock clean
+.PHONY: demo test integration conformance lint format lock clean
 
 demo: $(VENV)/.ready
 	$(BIN)/builder demo
@@ -12,9 +12,12 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready
 	$(BIN)/pytest
 
-# Needs the package index, and takes some minutes.
+# These need the package index and what .ci/run starts, and take some minutes.
 integration: $(VENV)/.ready
-	$(BIN)/pytest -m "network or integration"
+	$(BIN)/pytest -m "network or integration" --ignore tests/conformance
+
+conformance: $(VENV)/.ready
+	$(BIN)/pytest -m "network or integration" tests/conformance
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

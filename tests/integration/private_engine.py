@@ -37,6 +37,7 @@ class Engine:
             stale.unlink(missing_ok=True)
         words = ["dockerd", "--data-root", str(self.disk), "--exec-root", str(self.root / "run")]
         words += ["--pidfile", str(self.root / "pid"), "--host", self.host]
+        words += ["--fixed-cidr", "172.17.200.0/24"]  # Both engines give addresses of one bridge.
         with (self.root / "log").open("ab") as log:
             self.process = subprocess.Popen(words, stdout=log, stderr=log)
         deadline = time.monotonic() + _SECONDS
