@@ -37,7 +37,7 @@ def _interpreter(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 def run(script: str, root: Path, context: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a script with /testbed and /context below `root`."""
     moved = script.replace(TESTBED, str(root / "testbed")).replace(f"{CONTEXT_DIR}/history.bundle", str(context))
-    environment = {"PATH": os.environ["PATH"], "HOME": str(root)}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(root), "TMPDIR": str(root)}
     return subprocess.run(["bash", "-c", moved], capture_output=True, text=True, env=environment, check=False)
 
 
