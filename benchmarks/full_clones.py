@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from builder import locks
 from builder.console import size, table
 from builder.jobs import ImageRecord
 from builder.models import Environment, TaskInstance
@@ -24,12 +25,12 @@ SCRIPT = """
 set -e
 export UV_NO_CONFIG=1 UV_LINK_MODE=copy UV_CACHE_DIR=/cache/uv UV_EXCLUDE_NEWER={as_of}
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
-git clone -q /mirror /testbed
+git clone -q --no-checkout /mirror /testbed
 cd /testbed
 git reset -q --hard {commit}
 git remote remove origin
 uv venv -q --python "$(command -v python{python})" /opt/env
-VIRTUAL_ENV=/opt/env uv pip install -q --compile-bytecode --require-hashes --no-deps -r /lock.txt
+VIRTUAL_ENV=/opt/env uv pip install -q --compile-bytecode --require-hashes --no-deps {late} -r /lock.txt
 export VIRTUAL_ENV=/opt/env
 uv pip install -q --no-deps --no-build-isolation -e . || /opt/env/bin/python setup.py -q develop --no-deps
 """
@@ -58,8 +59,12 @@ def build(store: Store, item: str) -> tuple[float, int]:
     instance = TaskInstance.from_json(value(store, CANDIDATE, item))
     environment = Environment.from_json(value(store, ENVIRONMENT, item))
     label = docker("image", "inspect", "--format", '{{index .Config.Labels "builder.base"}}', image_of(item)).strip()
+    late = locks.late_uploads(environment.lock.as_of)
     script = SCRIPT.format(
-        as_of=environment.lock.as_of.isoformat(), commit=instance.base_commit, python=environment.spec.python
+        late=" ".join(f"--exclude-newer-package {name}={moment}" for name, moment in late.items()),
+        as_of=environment.lock.as_of.isoformat(),
+        commit=instance.base_commit,
+        python=environment.spec.python,
     )
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as lock:
         lock.write(environment.lock.text)
