@@ -47,6 +47,8 @@ def unpack(settings: Settings, name: str, origin: Origin, directory: Path) -> Sy
 
     Raises what `make` does, and UsageError where the directory exists.
     """
+    if directory.exists():
+        raise UsageError(f"{directory} exists already", hint="Remove it, or name another.")
     engine = docker.create(settings.workspace.absolute(), base=name)
     try:
         engine.check()

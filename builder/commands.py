@@ -223,8 +223,10 @@ def remove_layers(session: Session) -> int:
 
 def prune(session: Session, budget: int) -> Pruned:
     """Remove the oldest images until the others fit `budget` bytes; those of candidates without a verdict stay."""
-    wanted = [one for one in prepared(session.store, select(session, (), ())) if not _has_verdict(session.store, one)]
-    needed = {jobs.recipes(session, one).instance.digest for one in wanted}
+    store = session.store
+    candidates = prepared(store, select(session, (), ()))
+    waiting = [one for one in candidates if store.digest(VALIDATION, one.instance.instance_id) is None]
+    needed = {jobs.recipes(session, one).instance.digest for one in waiting}
     stored = session.runtime.stored()
     chosen = pruning.removable(stored, needed, budget)
     session.runtime.remove(chosen)
@@ -232,11 +234,6 @@ def prune(session: Session, budget: int) -> Pruned:
     freed = sum(image.bytes for image in stored if image.digest in gone)
     kept = sum(image.bytes for image in stored) - freed
     return Pruned(len(chosen), freed, kept, max(0, kept - budget))
-
-
-def _has_verdict(store: Store, one: Prepared) -> bool:
-    result = store.result(VALIDATION, one.instance.instance_id)
-    return result is not None and result.outcome in (DONE, REJECTED)
 
 
 def funnel(store: Store) -> Funnel:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from builder.protocols import CONTEXT_DIR
+
 PROXY_NAMES = (
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -25,7 +27,7 @@ INDEX_NAMES = (
     "PIP_EXTRA_INDEX_URL",
 )
 CA_FILE_NAMES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
-CA_FILE = "/context/ca-bundle.pem"
+CA_FILE = f"{CONTEXT_DIR}/ca-bundle.pem"
 """Where a sandbox that has a file system of its own finds the certificates of this machine; never part of an image."""
 CA_NAMES = (*CA_FILE_NAMES, "SSL_CERT_DIR")
 

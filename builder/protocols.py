@@ -30,9 +30,9 @@ TOOLS_DIR = "/opt/builder/bin"
 """Where `python`, `python3`, `python3.X` of the image's interpreter are, and `uv`."""
 UV = f"{TOOLS_DIR}/uv"
 PYTHON_DIR = "/opt/python"
+"""Where an image keeps its interpreter."""
 UNPACKED_MARK = "etc/builder-base"
 """The file of an unpacked system with the id of the image that it was."""
-"""Where an image keeps its interpreter."""
 CACHE_DIR = "/cache"
 """Where a build finds its download cache, private to one repository."""
 
@@ -135,12 +135,8 @@ class ImageSpec:
     def digest(self) -> str:
         files = sorted((file.name, file.sha256) for file in self.context)
         parent = self.parent.digest if self.parent else ""
-        return digest_of(
-            [
-                *(self.kind, self.python, parent, self.script, files),
-                *(dict(self.env), dict(self.system_packages), dict(self.labels)),
-            ]
-        )
+        tables = [dict(table) for table in (self.env, self.system_packages, self.labels)]
+        return digest_of([self.kind, self.python, parent, self.script, files, *tables])
 
 
 @dataclass(frozen=True)

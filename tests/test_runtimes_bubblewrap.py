@@ -63,10 +63,12 @@ def _values(options: list[str], name: str, count: int) -> list[tuple[str, ...]]:
 
 def test_isolation_options(tmp_path: Path) -> None:
     """Catches a namespace, capability or terminal that is shared again."""
-    options = _options(_view(tmp_path))
+    view = _view(tmp_path)
+    options = _options(view)
     for option in ("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"):
         assert option in options
     assert "--share-net" not in options
+    assert "--share-net" in _options(dataclasses.replace(view, network=True))
     assert _values(options, "--cap-drop", 1) == [("ALL",)]
     assert options.index("--clearenv") < options.index("--setenv")
 

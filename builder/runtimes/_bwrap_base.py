@@ -58,11 +58,12 @@ class Bases:
     def with_interpreter(self, python: Interpreter) -> Base:
         """The system with this interpreter, which is copied where it is missing. Raises SandboxError, DiskFullError."""
         home = self._additions / f"{self.id[-12:]}-{python.version}-{interpreter_archive.RULES_VERSION}"
-        with disk_errors(home):
-            self._additions.mkdir(parents=True, exist_ok=True)
-            with _owned.locked(self._additions / ".lock"):
-                if not home.exists():
-                    self._add(python, home)
+        if not home.exists():
+            with disk_errors(home):
+                self._additions.mkdir(parents=True, exist_ok=True)
+                with _owned.locked(self._additions / ".lock"):
+                    if not home.exists():
+                        self._add(python, home)
         return Base(self._directory, home)
 
     def _add(self, python: Interpreter, home: Path) -> None:
@@ -78,19 +79,11 @@ class Bases:
 
     def _write_loader_cache(self, additions: Path) -> None:
         settings = additions / interpreter_archive.LOADER_SETTING.lstrip("/")
-        words = [
-            *(
-                str(_bwrap_process.bwrap_path()),
-                "--unshare-all",
-                "--die-with-parent",
-                "--ro-bind",
-                str(self._directory),
-                "/",
-            ),
-            *("--ro-bind", str(additions / PYTHON_DIR.lstrip("/")), PYTHON_DIR),
-            *("--bind", str(additions / "etc"), "/tmp"),  # noqa: S108
-            *("/sbin/ldconfig", "-X", "-C", f"/tmp/{_CACHE}", "-f", "/tmp/ld.so.conf"),  # noqa: S108
-        ]
+        words = [str(_bwrap_process.bwrap_path()), "--unshare-all", "--die-with-parent"]
+        words += ["--ro-bind", str(self._directory), "/"]
+        words += ["--ro-bind", str(additions / PYTHON_DIR.lstrip("/")), PYTHON_DIR]
+        words += ["--bind", str(additions / "etc"), "/tmp"]  # noqa: S108
+        words += ["/sbin/ldconfig", "-X", "-C", f"/tmp/{_CACHE}", "-f", "/tmp/ld.so.conf"]  # noqa: S108
         own = settings.read_text(encoding="ascii")
         (additions / "etc/ld.so.conf").write_text(f"{own}include /etc/ld.so.conf.d/*.conf\n", encoding="ascii")
         try:

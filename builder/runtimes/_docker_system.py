@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from builder.errors import BuilderError, SandboxError, UsageError
+from builder.errors import BuilderError, SandboxError
 from builder.files import disk_errors, write_file
 from builder.protocols import UNPACKED_MARK
 from builder.runtimes import _docker_images, _owned
@@ -67,12 +67,10 @@ def adapt(engine: Engine, reference: str, setup: str, name: str, helper: str) ->
 def unpack(engine: Engine, name: str, directory: Path, helper: str) -> SystemImage:
     """Write the files of an image into a new directory, as the user who runs this; device nodes are left out.
 
-    The file that makes a base of the directory comes last. The caller removes the container `helper`. Raises UsageError
-    where the directory exists, RuntimeMissingError where the image does not, SandboxError, DiskFullError.
+    The file that makes a base of the directory comes last. The caller removes the container `helper`. Raises
+    SandboxError, DiskFullError.
     """
-    if directory.exists():
-        raise UsageError(f"{directory} exists already", hint="Remove it, or name another.")
-    found = _made(engine, _docker_images.system_id(engine, name))
+    found = _made(engine, name)
     try:
         with tempfile.TemporaryFile() as packed, engine_errors(f"unpacking {name}"), disk_errors(directory):
             made: str = engine.api.create_container(found.id, ["true"], entrypoint=[], name=helper)["Id"]

@@ -124,10 +124,14 @@ class DockerRuntime:
 
     def layers(self, image: ImageSpec) -> tuple[StoredLayer, ...]:
         """See `protocols.Runtime.layers`. What is below the base counts as one layer."""
-        if image.kind != "base" and self._find(image) is None:
+        if image.kind == "base":
+            system = _docker_images.system(self._engine, self._base_image)
+            return (system, _docker_images.last_layer(self._engine, self._base(image)))
+        found = self._find(image)
+        if found is None:
             return ()
-        below = self.layers(image.parent) if image.parent else (_docker_images.system(self._engine, self._base_image),)
-        return (*below, _docker_images.last_layer(self._engine, self._reference(image)))
+        below = self.layers(image.parent) if image.parent else ()
+        return (*below, _docker_images.last_layer(self._engine, found.id))
 
     def push(self, image: ImageSpec, reference: str) -> str:
         """See `protocols.Publisher.push`. The engine sends layers side by side, and takes them from its neighbours."""

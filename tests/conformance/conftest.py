@@ -18,13 +18,13 @@ from builder import interpreters, plugins
 from builder.errors import RuntimeMissingError
 from builder.protocols import ImageSpec, Runtime, Sandbox
 
+if TYPE_CHECKING:
+    from builder.runtimes.docker import DockerRuntime
+
 OVER_A_BASE = "bubblewrap over a base"
 PODMAN = "docker on podman"
 NEEDED = {OVER_A_BASE: "TEST_BASE_DIR", PODMAN: "TEST_PODMAN_HOST"}
 """The variables with a directory that `builder base-image` unpacked, and with podman's address, as in DOCKER_HOST."""
-if TYPE_CHECKING:
-    from builder.runtimes.docker import DockerRuntime
-
 REAL = [
     pytest.param("bubblewrap", marks=pytest.mark.sandbox),
     pytest.param(OVER_A_BASE, marks=pytest.mark.integration),

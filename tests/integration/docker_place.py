@@ -21,10 +21,12 @@ class Place:
     clone: Path
     engine: docker.DockerClient
 
-    def run(self, *arguments: str) -> Any:
+    def command(self, *arguments: str) -> list[str]:
         options = ["--workspace", str(self.workspace), "--data-dir", str(self.data_dir), "--workers", "2", "--json"]
-        words = [sys.executable, "-m", "builder", *arguments, "--runtime", "docker", *options]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        return [sys.executable, "-m", "builder", *arguments, "--runtime", "docker", *options]
+
+    def run(self, *arguments: str) -> Any:
+        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -30,7 +30,7 @@ class Engine:
     root: Path
     host: str
     disk: Path
-    process: subprocess.Popen[bytes] | None = field(default=None)
+    process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         for stale in (self.root / "pid", self.socket):
@@ -82,9 +82,6 @@ class Engine:
         """Images without a name, which nobody would find again."""
         with self.client() as client:
             return [str(one.id) for one in client.images.list(filters={"dangling": True})]
-
-    def resize(self, size: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,size={size}", str(self.disk)], check=True)
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,16 +37,14 @@ class Run:
     """Commands of one workspace over the private engine."""
 
     def __init__(self, place: Place, engine: Engine, workspace: Path) -> None:
-        self._place = place
+        self._place = dataclasses.replace(place, workspace=workspace)
         self._engine = engine
-        self._workspace = workspace
         self.done("harvest", SAMPLE_REPO, "--git-dir", str(place.clone))
 
     def words(self, *arguments: str) -> list[str]:
         chosen = [word for name in INSTANCES for word in ("--instance", name)] if arguments[0] in STEPS else []
-        options = ["--workspace", str(self._workspace), "--data-dir", str(self._place.data_dir), "--json"]
-        program = [sys.executable, "-m", "builder", *arguments, *chosen]
-        return [*program, *(["--runs", "1"] if arguments[0] == "validate" else []), "--runtime", "docker", *options]
+        runs = ["--runs", "1"] if arguments[0] == "validate" else []
+        return self._place.command(*arguments, *chosen, *runs)
 
     def started(self, *arguments: str) -> subprocess.Popen[str]:
         variables = {**os.environ, "DOCKER_HOST": self._engine.host}
@@ -74,7 +72,7 @@ class Run:
         assert kept["networks"] == set()
         assert [name for name in kept["volumes"] if "-cache-" not in name] == []
         assert self._engine.nameless() == []
-        assert not list((self._workspace / "sandboxes").glob("*-*"))
+        assert not list((self._place.workspace / "sandboxes").glob("*-*"))
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -138,11 +137,8 @@ def test_t61_failures_of_the_registry_change_nothing(place: Place, proxy: Proxy,
 
 
 def run_anyway(place: Place, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "builder", "build-images", *CHOSEN, "--push", target, "--runtime", "docker"]
-    options = ["--workspace", str(place.workspace), "--data-dir", str(place.data_dir), "--workers", "2", "--json"]
-    return subprocess.run(
-        [*words, *options], capture_output=True, text=True, check=False, env={**os.environ, **variables}
-    )
+    command = place.command("build-images", *CHOSEN, "--push", target)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **variables})
 
 
 HASHED = "$2b$04$AtlXQv/bSXPN3JXDVkNHr.PVAqlw6j/A9P1qtiJ2mYE91ejiuXGT."

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conformance.conftest import OVER_A_BASE, emptied, new_runtime
 
-from builder import interpreters, plugins
+from builder import interpreters
 from builder.protocols import ImageSpec, Runtime
 from integration.docker_place import Place
 
@@ -40,14 +39,6 @@ def base() -> Path:
     return Path(found)
 
 
-@contextlib.contextmanager
-def opened(name: str, workspace: Path, base: str) -> Iterator[Runtime]:
-    runtime: Runtime = plugins.load("runtimes", name).create(workspace, base=base)
-    yield runtime
-    runtime.clean()
-    runtime.purge()
-
-
 def seen(runtime: Runtime, script: str) -> set[str]:
     version = interpreters.installed()[0].version
     image = ImageSpec("environment", "x", version, ImageSpec("base", "base", version), "true")
@@ -55,16 +46,17 @@ def seen(runtime: Runtime, script: str) -> set[str]:
         return set(sandbox.exec(script, timeout=120).output.decode().splitlines())
 
 
-def test_both_runtimes_see_the_same_system(base: Path, tmp_path: Path) -> None:
+def test_both_runtimes_see_the_same_system(tmp_path: Path) -> None:
     """Every file, link, variable, library and program; what may differ is listed."""
-    with opened("docker", tmp_path, "") as docker, opened("bubblewrap", tmp_path, str(base)) as bubblewrap:
+    over_base = new_runtime(OVER_A_BASE, tmp_path)
+    with emptied(new_runtime("docker", tmp_path)) as docker, emptied(over_base) as bubblewrap:
         there, here = seen(docker, SHOW), seen(bubblewrap, SHOW)
     assert len(there) > 5000
     assert there ^ here <= DIFFERENT
 
 
-def test_nothing_of_the_machine_is_in_it(base: Path, tmp_path: Path) -> None:
-    with opened("bubblewrap", tmp_path, str(base)) as runtime:
+def test_nothing_of_the_machine_is_in_it(tmp_path: Path) -> None:
+    with emptied(new_runtime(OVER_A_BASE, tmp_path)) as runtime:
         lines = seen(runtime, "cat /proc/self/mountinfo; ls /usr/local/bin")
     assert not [line for line in lines if str(Path(sys.base_prefix)) in line and sys.base_prefix != "/usr"]
     assert not [name for name in ("docker", "builder") if name in lines]
